@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+# A short front to CMake and Ninja; CONTRIBUTING.md says more.
+PREFIX ?= /usr/local
+BUILD ?= build
+# Progress on a terminal, silence in a log.
+NINJA := ninja -C $(BUILD) $(if $(MAKE_TERMOUT),,--quiet)
+CMAKE := cmake -S . -B $(BUILD) -G Ninja --log-level=WARNING
+
+.PHONY: all demo test asan tsan coverage lint format bench install clean
+
+all: $(BUILD)/build.ninja
+	@$(NINJA) all
+
+# Tests are configured by `make test` only: they need packages that a user does not.
+$(BUILD)/build.ninja:
+	@tools/setup build
+	@$(CMAKE) -DFANIN_TESTS=OFF -DCMAKE_INSTALL_PREFIX=$(PREFIX) >/dev/null
+
+demo: all
+	@$(BUILD)/fanin train
+
+# A warning of some other compiler does not stop anybody but continuous integration.
+test:
+	@tools/setup test
+	@$(CMAKE) -DFANIN_TESTS=ON $(if $(CI),-DFANIN_WERROR=ON) >/dev/null
+	@$(NINJA) all
+	@ctest --test-dir $(BUILD) -j $$(nproc) --output-on-failure
+
+asan tsan coverage:
+	@tools/setup $(if $(filter coverage,$@),coverage,test)
+	@tools/variant $@ $(BUILD)/$@
+
+lint:
+	@tools/setup test
+	@tools/lint
+
+format:
+	@tools/format
+
+bench:
+	@tools/setup bench
+	@$(CMAKE) >/dev/null
+	@$(NINJA) bench_gemm bench_step
+	@$(BUILD)/bench/bench_gemm
+	@$(BUILD)/bench/bench_step
+
+install: all
+	@$(CMAKE) -DCMAKE_INSTALL_PREFIX=$(PREFIX) >/dev/null
+	@$(NINJA) all
+	@cmake --install $(BUILD)
+	@if [ "$$(id -u)" = 0 ] && [ -z "$(DESTDIR)" ]; then ldconfig; fi
+
+clean:
+	rm -rf $(BUILD)

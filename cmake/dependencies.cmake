@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+# What the library needs at run time. FANIN_LIBRARIES are plain linker names, so that the installed static library can say
+# them again without this project's targets; FANIN_PC_REQUIRES and FANIN_PC_LIBS are the same for pkg-config.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+
+set(FANIN_PC_REQUIRES yaml-0.1 jansson zlib)
+pkg_check_modules(FANIN_DEPS REQUIRED ${FANIN_PC_REQUIRES})
+find_path(CSV_INCLUDE_DIR csv.h REQUIRED)
+find_library(CSV_LIBRARY csv REQUIRED)
+
+set(FANIN_PC_LIBS -lcsv -lm -lpthread)
+set(FANIN_LIBRARIES ${FANIN_DEPS_LIBRARIES} csv m Threads::Threads)
+set(FANIN_INCLUDE_DIRS ${FANIN_DEPS_INCLUDE_DIRS} ${CSV_INCLUDE_DIR})
+set(FANIN_CLI_LIBRARIES jansson)
