@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Records: how an op, loss, initializer, regularizer, … describes itself.
+ *
+ * One record is one `.c` file that ends in one constant. Everything else (recipes, listings, help,
+ * saved files, bounds, tests) is generic over the head that all records share. This header is the
+ * extension API: a program adds its own op by filling a `struct fanin_op` and calling
+ * fanin_register_op(). Its layout may change between minor versions.
+ */
+#ifndef FANIN_RECORD_H
+#define FANIN_RECORD_H
+
+#include <fanin/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The number type of kernels: float. The tests compile the same sources with double. */
+#ifdef FANIN_REAL_DOUBLE
+typedef double fanin_real;
+#else
+typedef float fanin_real;
+#endif
+
+#define FANIN_MAX_RANK 8
+#define FANIN_MAX_INPUTS 8
+
+/* ---- values given to a record ------------------------------------------------------------- */
+
+struct fanin_rule;
+
+/* A named value. Exactly one of text, rule, list is set, else the value is `number`
+ * (booleans are 0 and 1; null is FANIN_ATTR_NULL). `line` is the recipe line, 0 if none. */
+struct fanin_attr {
+    const char *name;
+    double number;
+    const char *text;
+    const struct fanin_rule *rule;
+    const double *list;
+    int64_t n_list;
+    int line;
+    int is_null;
+};
+
+/* A record chosen by name, with its attributes: `{dropout: {rate: 0.5}}`. An attribute whose name
+ * is NULL is the positional one: `dropout: 0.5`. */
+struct fanin_rule {
+    const char *name;
+    const struct fanin_attr *attrs;
+    int64_t n_attrs;
+    int line;
+};
+
+enum fanin_attr_type {
+    FANIN_ATTR_BOOL,   /* field: bool (int) */
+    FANIN_ATTR_INT,    /* field: int64_t */
+    FANIN_ATTR_REAL,   /* field: double */
+    FANIN_ATTR_CHOICE, /* field: int, index into the words of `text`, "fan_in|fan_out" */
+    FANIN_ATTR_STRING, /* field: const char *, default `text` */
+    FANIN_ATTR_RULE,   /* field: struct fanin_rule_ref; `text` names the kind, "init" */
+    FANIN_ATTR_LIST,   /* field: struct fanin_list */
+    FANIN_ATTR_GAIN    /* field: struct fanin_gain: a number, or an activation's name */
+};
+
+struct fanin_list {
+    const double *values;
+    int64_t n;
+};
+
+/* A factor on a standard deviation: `value`, or the gain of the activation `name`, whose value is
+ * NaN until the start computes it. NULL name: given as a number. */
+struct fanin_gain {
+    double value;
+    const char *name;
+};
+
+/* One attribute a record takes. The parsed value lands in the record's attribute struct at
+ * `offset`. The first attribute of a record is the positional one. A list of specs ends with name
+ * == NULL. */
+struct fanin_attr_spec {
+    const char *name;
+    enum fanin_attr_type type;
+    size_t offset;
+    double def, min, max; /* bounds are inclusive; for CHOICE, def is the index */
+    const char *text;
+    const char *help;
+    unsigned flags; /* FANIN_ATTR_REQUIRED, FANIN_ATTR_NULLABLE, FANIN_ATTR_ABOVE_MIN */
+};
+#define FANIN_ATTR_REQUIRED 1u
+#define FANIN_ATTR_NULLABLE 2u  /* null is allowed: NaN (REAL, GAIN), INT64_MIN (INT) */
+#define FANIN_ATTR_ABOVE_MIN 4u /* min itself is refused */
+#define FANIN_ATTR_BELOW_MAX 8u /* max itself is refused */
+
+/* The head every record begins with. */
+struct fanin_record {
+    const char *name;      /* as written in a recipe */
+    const char *aliases;   /* other names, "glorot_uniform", separated by spaces; or NULL */
+    const char *formula;   /* one line */
+    const char *reference; /* paper and equation, or "definition" */
+    const char *help;      /* one sentence for fanin help */
+    const struct fanin_attr_spec *attrs; /* NULL: none */
+    size_t attrs_size;                   /* sizeof the attribute struct */
+};
+
+/* A resolved rule: the record and its parsed attributes. record == NULL: not given. */
+struct fanin_rule_ref {
+    const struct fanin_record *record;
+    const void *attrs;
+};
+
+/* ---- what an op sees ---------------------------------------------------------------------- */
+
+/* The shape of one sample (the batch is not counted): rank dims, their product is `cols`. */
+struct fanin_shape {
+    int rank;
+    int64_t dims[FANIN_MAX_RANK];
+    int64_t cols;
+};
+
+/* A batch of samples: rows × cols numbers, row r begins at data + r * ld. ld >= cols is a multiple
+ * of 16; what stands between cols and ld is unspecified and may be overwritten. */
+struct fanin_tensor {
+    fanin_real *data;
+    int64_t rows, cols, ld;
+};
+
+/* A rectangle of a batch: rows × cols numbers that begin at (row0, col0) of the node's output. */
+struct fanin_block {
+    int64_t row0, rows, col0, cols;
+};
+
+/* How a parameter is laid out in memory. A model file always holds rows × cols, row-major. */
+enum fanin_layout {
+    FANIN_LAYOUT_VECTOR, /* cols numbers */
+    FANIN_LAYOUT_PANELS  /* a matrix (out, in) as the matrix kernel reads it: [out/32][in][32] */
+};
+
+/* What a parameter asks for; ops fill it in infer(). */
+struct fanin_param_spec {
+    const char *suffix; /* "weight", "bias", "running_mean" */
+    enum fanin_layout layout;
+    int rank;
+    int64_t dims[FANIN_MAX_RANK]; /* PANELS: dims[0] = out, the product of the others = in */
+    int64_t fan_in, fan_out;
+    int trainable;              /* 0: a statistic, saved but never updated by the optimizer */
+    int decay;                  /* 1: weight decay and weight penalties apply by default */
+    double fill;                /* start value when `weight` is 0 */
+    int weight;                 /* 1: started by an initializer */
+    struct fanin_rule_ref init; /* the initializer given on the layer, if any */
+};
+
+/* Given to infer(): the shapes that come in; it sets the shape that goes out and asks for
+ * parameters and memory. A failure is reported through fail(), which returns the status to return.
+ */
+struct fanin_infer {
+    const void *attrs;
+    const char *node; /* its name, for messages */
+    int n_in;
+    const struct fanin_shape *in;
+    struct fanin_shape out;
+    struct fanin_param_spec params[8];
+    int n_params;
+    size_t state_bytes_per_cell;  /* bytes kept from forward to backward, times batch × ld cells */
+    size_t state_bytes;           /* fixed bytes kept from forward to backward (zeroed once) */
+    size_t scratch_bytes_per_row; /* working memory of one call, times the batch rounded up to 32 */
+    size_t scratch_bytes;
+    enum fanin_status (*fail)(const struct fanin_infer *io, const char *format, ...);
+    void *internal;
+};
+
+/* One parameter at run time. */
+struct fanin_param_view {
+    fanin_real *w;  /* in its layout */
+    fanin_real *dw; /* gradient in the same layout, or NULL: hand finished ranges to fanin_emit() */
+    int64_t out, in;
+    int accumulate; /* with dw: 1 adds to what is there, 0 overwrites */
+    int index;
+};
+
+struct fanin_step;
+
+/* Called with g[0..n): the finished gradient of w[offset..offset+n) of parameter `index`. It may
+ * run the optimizer at once. g is scratch afterwards. */
+typedef void (*fanin_emit_fn)(const struct fanin_step *s, int index, int64_t offset, int64_t n,
+                              fanin_real *g);
+
+/* What forward() and backward() work on. All memory is there; nothing may be allocated. */
+struct fanin_step {
+    const void *attrs;
+    int training;  /* 1: dropout drops, batch norm uses the batch */
+    int64_t rows;  /* samples in this call */
+    int64_t row0;  /* the first one's index in the global batch */
+    uint64_t step; /* counts updates from 0; part of every random number's counter */
+    uint64_t key;  /* hash of (seed, purpose, node name) */
+    int n_in;
+    const struct fanin_tensor *x[FANIN_MAX_INPUTS];
+    const struct fanin_tensor *y;
+    const struct fanin_tensor *dy;                   /* backward only */
+    const struct fanin_tensor *dx[FANIN_MAX_INPUTS]; /* NULL where nobody needs it; overwritten */
+    const struct fanin_param_view *params;
+    void *state;
+    void *scratch; /* shared by all nodes: worth nothing after the call */
+    fanin_emit_fn emit;
+    void *internal; /* the engine's; threads and the fused chain behind this node */
+};
+
+/* Flags of an op. */
+#define FANIN_OP_ELEMENTWISE 1u /* one input, same shape out, works on any block */
+#define FANIN_OP_NO_X 2u        /* backward does not read x: the output may overwrite the input */
+#define FANIN_OP_NO_Y 4u        /* backward does not read y: the next op may overwrite the output */
+#define FANIN_OP_SIGN_OF_Y 8u   /* backward reads only whether y > 0 */
+#define FANIN_OP_KEEPS_SIGN 16u /* where the gradient passes, the output has the input's sign */
+#define FANIN_OP_STOCHASTIC 32u /* draws random numbers for each unit in training */
+#define FANIN_OP_IDENTITY_EVAL 64u /* does nothing outside training */
+#define FANIN_OP_BATCH_STATS 128u  /* needs two rows or more in training */
+#define FANIN_OP_NO_GRADIENT 256u  /* has no backward on purpose */
+#define FANIN_OP_MIXES 512u        /* an output unit depends on other units than its own */
+#define FANIN_OP_EPILOGUE 1024u    /* forward runs the elementwise chain behind it itself */
+#define FANIN_OP_NORM 2048u        /* the initializer rule looks through it */
+#define FANIN_OP_TRANSPARENT                                                                       \
+    4096u /* reshape, dropout, add: the initializer rule looks through it */
+
+/* An activation as a function of one number, for quadrature and for the start's analysis. */
+struct fanin_curve {
+    double (*f)(const void *attrs, double x);
+    double (*df)(const void *attrs, double x);
+    const double *kinks; /* where f or f' is not smooth */
+    int n_kinks;
+    const char *family; /* "relu", "tanh", … decides the default initializer; see docs */
+    /* The i-th kink, where it follows from the attributes; NULL: kinks[i]. */
+    double (*kink)(const void *attrs, int i);
+};
+
+/* A case for the generic tests: the shapes of one sample of each input and the batch. */
+struct fanin_case {
+    int64_t rows;
+    int n_in;
+    int64_t dims[4][FANIN_MAX_RANK]; /* zero-terminated */
+    const struct fanin_attr *attrs;
+    int64_t n_attrs;
+    double tolerance; /* relative, of the gradient check in double; 0: 1e-6 */
+};
+
+struct fanin_op {
+    struct fanin_record head;
+    unsigned flags;
+    enum fanin_status (*infer)(struct fanin_infer *io);
+    void (*forward)(const struct fanin_step *s);
+    void (*backward)(const struct fanin_step *s);
+    /* Called before a forward, or before its blocks: what is cheaper for the whole batch. May be
+     * NULL. */
+    void (*prepare)(const struct fanin_step *s);
+    /* Elementwise ops give these instead: x, y, dy and dx point at the block's first number, rows
+     * are ld apart, and x == y or dy == dx are allowed as far as the flags say. */
+    void (*forward_block)(const struct fanin_step *s, const struct fanin_block *b,
+                          const fanin_real *x, int64_t ldx, fanin_real *y, int64_t ldy);
+    void (*backward_block)(const struct fanin_step *s, const struct fanin_block *b,
+                           const fanin_real *x, int64_t ldx, const fanin_real *y, int64_t ldy,
+                           const fanin_real *dy, int64_t lddy, fanin_real *dx, int64_t lddx);
+    const struct fanin_curve *curve;               /* activations only */
+    double (*flops)(const struct fanin_infer *io); /* forward, per sample; NULL: out.cols */
+    int (*draws)(const void *attrs); /* STOCHASTIC: does it draw with these? NULL: always */
+    const struct fanin_case *cases;
+    int n_cases;
+};
+
+/* Makes `op` known to the nets of this context, under op->head.name. The record must outlive it.
+ * Errors: ARGUMENT (incomplete record, name taken). */
+FANIN_API enum fanin_status fanin_register_op(fanin_ctx *ctx, const struct fanin_op *op);
+
+/* ---- listing ------------------------------------------------------------------------------ */
+
+/* Kinds: op loss init reg optim schedule metric reader format report. NULL beyond the last. */
+FANIN_API const char *fanin_kind(int index);
+/* The index-th record of a kind in alphabetical order, NULL beyond the last. */
+FANIN_API const struct fanin_record *fanin_record_at(const fanin_ctx *ctx, const char *kind,
+                                                     int index);
+/* By name or alias; NULL if unknown. */
+FANIN_API const struct fanin_record *fanin_record_find(const fanin_ctx *ctx, const char *kind,
+                                                       const char *name);
+/* The member of names[0..n) nearest to `name` (edit distance at most a third of it), or NULL: for
+ * "did you mean" in messages. Members may be NULL. */
+FANIN_API const char *fanin_nearest(const char *name, const char *const *names, int n);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Training and evaluation. What happens is told as a stream of events; writers (text, JSON lines,
+ * your callback) consume it.
+ */
+#ifndef FANIN_TRAIN_H
+#define FANIN_TRAIN_H
+
+#include <fanin/model.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- events ---------------------------------------------------------------------------------- */
+
+enum fanin_event_type {
+    FANIN_EVENT_START,      /* the run: texts model, data; figures params, steps per epoch, … */
+    FANIN_EVENT_PARAM,      /* one per tensor: rule, fan_in, fan_out, gain, std */
+    FANIN_EVENT_STEP,       /* progress: step, steps, loss so far; at most ten a second */
+    FANIN_EVENT_EPOCH,      /* figures of an epoch: loss and its parts, metrics, lr, seconds */
+    FANIN_EVENT_CHECKPOINT, /* text path */
+    FANIN_EVENT_WARNING,    /* text message */
+    FANIN_EVENT_END,        /* figures of the run, text why it ended */
+    FANIN_EVENT_EVAL        /* figures of an evaluation; table confusion */
+};
+
+/* A named figure. */
+struct fanin_figure {
+    const char *name;
+    double value;
+};
+struct fanin_text {
+    const char *name, *value;
+};
+
+/* All pointers live for the call only. */
+struct fanin_event {
+    enum fanin_event_type type;
+    int64_t epoch, epochs; /* counted from 1; 0 before the first */
+    int64_t step, steps;   /* of the whole run */
+    const struct fanin_figure *figures;
+    int n_figures;
+    const struct fanin_text *texts;
+    int n_texts;
+    const int64_t *confusion; /* EVAL of a classifier: n_classes × n_classes, rows are the truth */
+    int64_t n_classes;
+    const char *const *class_names;
+    int n_main; /* EVAL: the first of the figures, which a short report shows; 0: all */
+};
+typedef void (*fanin_event_fn)(void *payload, const struct fanin_event *event);
+
+/* ---- training -------------------------------------------------------------------------------- */
+
+/* Set size to sizeof(struct fanin_train_options); a zero field means its default. */
+struct fanin_train_options {
+    size_t size;
+    struct fanin_rule optim;    /* default sgd: lr 0.1, momentum 0.9 */
+    struct fanin_rule schedule; /* default constant; its attributes may hold warmup_epochs */
+    const struct fanin_rule *regularize; /* weight_decay, l2, confidence_penalty, … */
+    int n_regularize;
+    int64_t epochs; /* default 10 */
+    int64_t batch;  /* default 128, or the data if that is less */
+    uint64_t seed;
+    int64_t shards;                /* logical shards of a batch, a power of two; default 1 */
+    double clip_norm;              /* 0: no clipping by global norm */
+    double rounding_noise;         /* multiplies each weight's gradient by 1 + e U(-1,1) */
+    int allow_symmetric;           /* 1: train even if the symmetry guard refuses */
+    const char *early_stop_metric; /* NULL: none; "loss", "accuracy", … on the validation part */
+    int64_t patience;              /* epochs without improvement; default 10 */
+    double min_delta;
+    const char *checkpoint;   /* path; NULL: none */
+    int64_t checkpoint_every; /* epochs; default 1 */
+    int resume;               /* 1: go on from `checkpoint` */
+    fanin_event_fn event;
+    void *event_payload;
+};
+
+/* Trains the model on the data. The model is usable after any return.
+ * Errors: SYMMETRIC (the guard: which layer, why, the way out), DIVERGED (the step and the first
+ * tensor that is not finite), STOPPED (fanin_stop was called; the checkpoint, if any, is saved),
+ * SHAPE (net and data do not fit), RECIPE, IO, DATA (the checkpoint belongs to another run),
+ * MEMORY. */
+FANIN_API enum fanin_status fanin_train(fanin_model *model, const fanin_data *data,
+                                        const struct fanin_train_options *options);
+
+/* Figures of the model on a part of the data: the loss and every metric that fits, sent as one
+ * FANIN_EVENT_EVAL. Errors: SHAPE, ARGUMENT (the part is empty), MEMORY. */
+FANIN_API enum fanin_status fanin_evaluate(fanin_model *model, const fanin_data *data,
+                                           enum fanin_part part, fanin_event_fn event,
+                                           void *payload);
+
+/* ---- one step at a time ---------------------------------------------------------------------- */
+
+typedef struct fanin_trainer fanin_trainer;
+
+/* Prepares steps on batches that the caller brings; options->epochs and checkpoints are ignored.
+ * The model must outlive the trainer. Same errors as fanin_train before its first step. */
+FANIN_API enum fanin_status fanin_trainer_create(fanin_trainer **out, fanin_model *model,
+                                                 const struct fanin_train_options *options);
+FANIN_API void fanin_trainer_free(fanin_trainer *trainer);
+/* One update from n <= batch samples: x is n × inputs (as the net reads it, not normalized again),
+ * labels n class numbers or targets n × outputs. *loss (may be NULL) is the mean loss of the batch
+ * before the update. Allocates nothing. Errors: ARGUMENT, DIVERGED. */
+FANIN_API enum fanin_status fanin_trainer_step(fanin_trainer *trainer, const float *x, int64_t n,
+                                               const int32_t *labels, const float *targets,
+                                               double *loss);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
