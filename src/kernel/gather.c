@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Batches from data sets: rows picked by index, converted and normalized on the way,
+ *   y[r][j] = (x[index[r]][j] - shift[j]) * scale[j].
+ */
+#include "kernel/table.h"
+
+#define GATHER(type)                                                                               \
+    for (int64_t r = 0; r < n; r++) {                                                              \
+        const type *row = x + index[r] * cols;                                                     \
+        fi_real *out = y + r * ldy;                                                                \
+        FI_IVDEP                                                                                   \
+        for (int64_t j = 0; j < cols; j++)                                                         \
+            out[j] = ((fi_real)row[j] - (fi_real)shift[j]) * (fi_real)scale[j];                    \
+    }
+
+void fi_gather_u8(const uint8_t *x, int64_t cols, const int64_t *index, int64_t n,
+                  const float *shift, const float *scale, fi_real *y, int64_t ldy) {
+    GATHER(uint8_t)
+}
+
+void fi_gather_f32(const float *x, int64_t cols, const int64_t *index, int64_t n,
+                   const float *shift, const float *scale, fi_real *y, int64_t ldy) {
+    GATHER(float)
+}

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The three matrix products of a dense layer (and of a convolution seen as one), on one register
+ * tile.
+ *
+ *   y  = x · wᵀ     rows of x are broadcast, panels of w are vectors
+ *   dx = dy · w     computed as dxᵀ: panels of w are broadcast, dyᵀ (packed) is vectors; for small
+ *                   layers as y, from wᵀ (packed)
+ *   dw = dyᵀ · x    computed in the panel layout: columns of x are broadcast, dy is vectors
+ *
+ * Weights stay in the layout [out/32][in][32] for life, so large products never pack them; dy is
+ * packed, once per layer and step. Every element of a result is one chain of fused multiply-adds
+ * that begins at 0 and takes k in increasing order, whatever the tile, the tier and the number of
+ * threads.
+ *
+ * What limits: a 12×32 tile does 24 vector FMAs for 2 vector loads and 12 broadcasts a k, so with
+ * one 512-bit FMA a cycle the loads hide; the operands stream from L2 at under 8 bytes a cycle, so
+ * blocking over k would win nothing and is not done.
+ */
+#include "kernel/vector.h"
+
+/* Columns of a register tile: 32 with AVX-512, else 16. */
+#if FI_V_LANES == 16
+#define TILE_COLS 32
+#else
+#define TILE_COLS 16
+#endif
+#define MAX_NV (TILE_COLS / FI_V_LANES)
+/* Rows of x that share a pass over the panels: x's block and a panel fit L2 together. */
+#define ROW_BLOCK 192
+/* Inputs handled together in dx and dw: whole tiles of 12 and 6, whole cache lines. */
+#define IN_BLOCK 48
+#define DX_LANES 32
+
+/* c (mr × nv vectors, rows ldc apart) = or += Σ over ko × ki of a · b. a_row and a_k are the
+ * strides of a by row and by k; a_o and b_o those of the outer loop. */
+struct tile_args {
+    int64_t ko, ki;
+    const fi_real *a;
+    int64_t a_stride, a_o;
+    const fi_real *b;
+    int64_t b_k, b_o;
+    fi_real *c;
+    int64_t ldc;
+    bool load;
+};
+
+/* By row: rows of a are a_stride apart, its ks are neighbours; by column the other way round. DEEP
+ * is by row with an outer loop over pieces of a that lie far apart: the next piece is fetched
+ * meanwhile. */
+enum direction { BY_ROW, BY_COL, DEEP };
+
+static inline __attribute__((always_inline)) void
+tile(const int mr, const int nv, const enum direction direction, const struct tile_args *t) {
+    fi_v acc[FI_V_ROWS][MAX_NV];
+    const int64_t a_row = direction == BY_COL ? 1 : t->a_stride;
+    const int64_t a_k = direction == BY_COL ? t->a_stride : 1;
+    const int64_t b_k = t->b_k, ldc = t->ldc;
+    fi_real *c = t->c;
+#pragma GCC unroll 12
+    for (int r = 0; r < mr; r++)
+#pragma GCC unroll 16
+        for (int v = 0; v < nv; v++)
+            acc[r][v] = t->load ? fi_v_load(c + r * ldc + v * FI_V_LANES) : fi_v_zero();
+    for (int64_t o = 0; o < t->ko; o++) {
+        const fi_real *a = t->a + o * t->a_o;
+        const fi_real *b = t->b + o * t->b_o;
+        const fi_real *ahead = a + t->a_o;
+        for (int64_t k = t->ki; k > 0; k--) {
+            if (direction == DEEP) __builtin_prefetch(ahead);
+            ahead += 16;
+            fi_v bv[MAX_NV];
+#pragma GCC unroll 16
+            for (int v = 0; v < nv; v++) bv[v] = fi_v_load(b + v * FI_V_LANES);
+#pragma GCC unroll 12
+            for (int r = 0; r < mr; r++) {
+                fi_v s = fi_v_set(a[r * a_row]);
+#pragma GCC unroll 16
+                for (int v = 0; v < nv; v++) {
+                    acc[r][v] = fi_v_fma(s, bv[v], acc[r][v]);
+                    fi_v_pin(acc[r][v]);
+                }
+            }
+            a += a_k;
+            b += b_k;
+        }
+    }
+#pragma GCC unroll 12
+    for (int r = 0; r < mr; r++)
+#pragma GCC unroll 16
+        for (int v = 0; v < nv; v++) fi_v_store(c + r * ldc + v * FI_V_LANES, acc[r][v]);
+}
+
+/* One function per tile height, direction and width (half, full). */
+typedef void (*tile_fn)(const struct tile_args *);
+#define HALF_NV (FI_LANES / FI_V_LANES)
+#define TILE_FN(mr)                                                                                \
+    static void row_half_##mr(const struct tile_args *t) {                                         \
+        tile(mr, HALF_NV, BY_ROW, t);                                                              \
+    }                                                                                              \
+    static void row_full_##mr(const struct tile_args *t) {                                         \
+        tile(mr, MAX_NV, BY_ROW, t);                                                               \
+    }                                                                                              \
+    static void col_half_##mr(const struct tile_args *t) {                                         \
+        tile(mr, HALF_NV, BY_COL, t);                                                              \
+    }                                                                                              \
+    static void col_full_##mr(const struct tile_args *t) {                                         \
+        tile(mr, MAX_NV, BY_COL, t);                                                               \
+    }                                                                                              \
+    static void deep_half_##mr(const struct tile_args *t) {                                        \
+        tile(mr, HALF_NV, DEEP, t);                                                                \
+    }                                                                                              \
+    static void deep_full_##mr(const struct tile_args *t) {                                        \
+        tile(mr, MAX_NV, DEEP, t);                                                                 \
+    }
+#define TILE_ROW(mr)                                                                               \
+    {                                                                                              \
+        {row_half_##mr, row_full_##mr}, {col_half_##mr, col_full_##mr}, {                          \
+            deep_half_##mr, deep_full_##mr                                                         \
+        }                                                                                          \
+    }
+TILE_FN(1)
+TILE_FN(2)
+TILE_FN(3)
+TILE_FN(4)
+TILE_FN(5)
+TILE_FN(6)
+#if FI_V_ROWS == 12
+TILE_FN(7)
+TILE_FN(8)
+TILE_FN(9)
+TILE_FN(10)
+TILE_FN(11)
+TILE_FN(12)
+#endif
+static const tile_fn tiles[FI_V_ROWS][3][2] = {
+    TILE_ROW(1), TILE_ROW(2), TILE_ROW(3), TILE_ROW(4),  TILE_ROW(5),  TILE_ROW(6),
+#if FI_V_ROWS == 12
+    TILE_ROW(7), TILE_ROW(8), TILE_ROW(9), TILE_ROW(10), TILE_ROW(11), TILE_ROW(12),
+#endif
+};
+
+/* Runs a tile over `rows` rows of a (split into register tiles of even height) and `width` (16 or
+ * 32) columns of b. */
+static void strip(enum direction direction, struct tile_args t, int64_t rows, int64_t width) {
+    const int64_t n = (rows + FI_V_ROWS - 1) / FI_V_ROWS;
+    const fi_real *a = t.a, *b = t.b;
+    fi_real *c = t.c;
+    const int64_t a_row = direction == BY_COL ? 1 : t.a_stride;
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t r0 = rows * i / n, mr = rows * (i + 1) / n - r0;
+        for (int64_t col = 0; col < width; col += TILE_COLS) {
+            t.a = a + r0 * a_row;
+            t.b = b + col;
+            t.c = c + r0 * t.ldc + col;
+            tiles[mr - 1][direction][width - col >= TILE_COLS](&t);
+        }
+    }
+}
+
+/* ---- y = x · wᵀ ---------------------------------------------------------------------------------- */
+
+struct y_job {
+    int64_t m, out, in, panels, row_block;
+    const fi_real *x, *w;
+    fi_real *y;
+    int64_t ldx, ldy;
+    fi_block_fn done;
+    void *arg;
+};
+
+static void y_task(void *arg, int64_t i) {
+    const struct y_job *j = arg;
+    const int64_t p = i % j->panels, row0 = i / j->panels * j->row_block;
+    const int64_t rows = FI_MIN(j->row_block, j->m - row0);
+    const int64_t col0 = p * FI_PANEL, width = fi_panel_width(j->out, p);
+    struct tile_args t = {.ko = 1,
+                          .ki = j->in,
+                          .a = j->x + row0 * j->ldx,
+                          .a_stride = j->ldx,
+                          .b = j->w + col0 * j->in,
+                          .b_k = width,
+                          .c = j->y + row0 * j->ldy + col0,
+                          .ldc = j->ldy};
+    strip(BY_ROW, t, rows, width);
+    if (j->done) j->done(j->arg, row0, rows, col0, FI_MIN(width, j->out - col0));
+}
+
+void fi_product_y(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_real *x, int64_t ldx,
+                  const fi_real *w, fi_real *y, int64_t ldy, fi_block_fn done, void *arg) {
+    struct y_job j = {.m = m,
+                      .out = out,
+                      .in = in,
+                      .panels = fi_panels(out),
+                      .x = x,
+                      .w = w,
+                      .y = y,
+                      .ldx = ldx,
+                      .ldy = ldy,
+                      .done = done,
+                      .arg = arg};
+    /* Few panels: split the rows finer so that there is work for every thread. */
+    j.row_block = j.panels >= 8 ? ROW_BLOCK : ROW_BLOCK / 4;
+    const int64_t blocks = (m + j.row_block - 1) / j.row_block;
+    fi_parallel(ctx, blocks * j.panels, 2.0 * (double)m * (double)out * (double)in, y_task, &j);
+}
+
+/* ---- dx = dy · w --------------------------------------------------------------------------------- */
+
+struct dx_job {
+    int64_t m, out, in, row_blocks;
+    const fi_real *dy, *w;
+    fi_real *dx, *pack;
+    int64_t lddy, lddx;
+    fi_block_fn done;
+    void *arg;
+};
+
+int64_t fi_product_dx_pack(int64_t m, int64_t out, int64_t in) {
+    return (m + DX_LANES - 1) / DX_LANES * DX_LANES * (out + in);
+}
+
+/* Turning w around once beats turning dy and dx around when the batch is large beside the layer. */
+static bool turn_weights(int64_t m, int64_t out, int64_t in) {
+    return fi_panel_size(in, out) <= m * (out + in);
+}
+
+/* w in panels (out, in) becomes wᵀ in panels (in, out). */
+static void turn_task(void *arg, int64_t p) {
+    const struct dx_job *j = arg;
+    const int64_t i0 = p * FI_PANEL, to_width = fi_panel_width(j->in, p);
+    fi_real *to = j->pack + i0 * j->out;
+    for (int64_t o = 0; o < j->out; o += 8) {
+        const int64_t width = fi_panel_width(j->out, o / FI_PANEL);
+        const fi_real *from = j->w + o / FI_PANEL * FI_PANEL * j->in + i0 * width + o % FI_PANEL;
+        for (int64_t i = 0; i < to_width; i += 8)
+            fi_v_transpose8(from + i * width, width, j->in - i0 - i, to + o * to_width + i,
+                            to_width, j->out - o);
+    }
+}
+
+/* pack[q][o][lane] = dy[32 q + lane][o]; the last block is 16 lanes wide where 16 suffice. */
+static void dx_pack_task(void *arg, int64_t q) {
+    const struct dx_job *j = arg;
+    const int64_t row0 = q * DX_LANES, rows = FI_MIN(DX_LANES, j->m - row0);
+    const int64_t width = rows <= FI_LANES ? FI_LANES : DX_LANES;
+    fi_real *pack = j->pack + row0 * j->out;
+    for (int64_t r = 0; r < width; r += 8)
+        for (int64_t o = 0; o < j->out; o += 8)
+            fi_v_transpose8(j->dy + (row0 + r) * j->lddy + o, j->lddy, rows - r,
+                            pack + o * width + r, width, j->out - o);
+}
+
+static void dx_task(void *arg, int64_t i) {
+    const struct dx_job *j = arg;
+    /* all rows of one slice of w after each other: the slice stays in L2 */
+    const int64_t q = i % j->row_blocks, i0 = i / j->row_blocks * IN_BLOCK;
+    const int64_t n = FI_MIN(IN_BLOCK, j->in - i0);
+    const int64_t row0 = q * DX_LANES, rows = FI_MIN(DX_LANES, j->m - row0);
+    const int64_t width = rows <= FI_LANES ? FI_LANES : DX_LANES;
+    const int64_t full = j->out / FI_PANEL, rest = j->out % FI_PANEL;
+    fi_real c[IN_BLOCK * DX_LANES] __attribute__((aligned(64)));
+    struct tile_args t = {.b = j->pack + row0 * j->out, .b_k = width, .c = c, .ldc = DX_LANES};
+    if (full) {
+        t.ko = full;
+        t.ki = FI_PANEL;
+        t.a = j->w + i0 * FI_PANEL;
+        t.a_stride = FI_PANEL;
+        t.a_o = FI_PANEL * j->in;
+        t.b_o = FI_PANEL * width;
+        strip(DEEP, t, n, width);
+    }
+    if (rest) { /* the narrow last panel continues the chain */
+        const int64_t lanes = fi_panel_width(j->out, full);
+        t.ko = 1;
+        t.ki = rest;
+        t.a = j->w + full * FI_PANEL * j->in + i0 * lanes;
+        t.a_stride = lanes;
+        t.b += full * FI_PANEL * width;
+        t.load = full > 0;
+        strip(BY_ROW, t, n, width);
+    }
+    fi_real *dx = j->dx + row0 * j->lddx + i0; /* whole groups of 8: what is beyond is padding */
+    for (int64_t r = 0; r < rows; r += 8)
+        for (int64_t k = 0; k < n; k += 8)
+            fi_v_transpose8(c + k * DX_LANES + r, DX_LANES, n - k, dx + r * j->lddx + k, j->lddx,
+                            rows - r);
+    if (j->done) j->done(j->arg, row0, rows, i0, n);
+}
+
+void fi_product_dx(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_real *dy,
+                   int64_t lddy, const fi_real *w, fi_real *dx, int64_t lddx, fi_real *pack,
+                   fi_block_fn done, void *arg) {
+    struct dx_job j = {.m = m,
+                       .out = out,
+                       .in = in,
+                       .dy = dy,
+                       .w = w,
+                       .dx = dx,
+                       .pack = pack,
+                       .lddy = lddy,
+                       .lddx = lddx,
+                       .done = done,
+                       .arg = arg};
+    const double flops = 2.0 * (double)m * (double)out * (double)in;
+    if (turn_weights(m, out, in)) {
+        fi_parallel(ctx, fi_panels(in), flops, turn_task, &j);
+        fi_product_y(ctx, m, in, out, dy, lddy, pack, dx, lddx, done, arg);
+        return;
+    }
+    j.row_blocks = (m + DX_LANES - 1) / DX_LANES;
+    fi_parallel(ctx, j.row_blocks, flops, dx_pack_task, &j);
+    fi_parallel(ctx, j.row_blocks * ((in + IN_BLOCK - 1) / IN_BLOCK), flops, dx_task, &j);
+}
+
+/* ---- dw = dyᵀ · x -------------------------------------------------------------------------------- */
+
+struct dw_job {
+    int64_t m, out, in, in_chunks, chunk;
+    const fi_real *dy, *x;
+    int64_t lddy, ldx;
+    fi_range_fn emit;
+    void *arg;
+};
+
+static void dw_task(void *arg, int64_t i) {
+    const struct dw_job *j = arg;
+    const int64_t p = i / j->in_chunks, first = i % j->in_chunks * j->chunk;
+    const int64_t last = FI_MIN(first + j->chunk, j->in);
+    const int64_t col0 = p * FI_PANEL, width = fi_panel_width(j->out, p);
+    const int64_t valid = FI_MIN(width, j->out - col0);
+    fi_real c[IN_BLOCK * FI_PANEL] __attribute__((aligned(64)));
+    for (int64_t i0 = first; i0 < last; i0 += IN_BLOCK) {
+        const int64_t n = FI_MIN(IN_BLOCK, last - i0);
+        struct tile_args t = {.ko = 1,
+                              .ki = j->m,
+                              .a = j->x + i0,
+                              .a_stride = j->ldx,
+                              .b = j->dy + col0,
+                              .b_k = j->lddy,
+                              .c = c,
+                              .ldc = width};
+        strip(BY_COL, t, n, width);
+        if (valid < width)
+            for (int64_t r = 0; r < n; r++)
+                for (int64_t l = valid; l < width; l++) c[r * width + l] = 0;
+        j->emit(j->arg, col0 * j->in + i0 * width, n * width, c);
+    }
+}
+
+void fi_product_dw(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_real *dy,
+                   int64_t lddy, const fi_real *x, int64_t ldx, fi_range_fn emit, void *arg) {
+    struct dw_job j = {.m = m,
+                       .out = out,
+                       .in = in,
+                       .dy = dy,
+                       .x = x,
+                       .lddy = lddy,
+                       .ldx = ldx,
+                       .emit = emit,
+                       .arg = arg};
+    const int64_t panels = fi_panels(out);
+    /* A panel's strip of dy stays in L1 over the whole chunk; few panels: split the inputs. */
+    j.chunk = panels >= 8 ? in : FI_MAX(IN_BLOCK, (in + 7) / 8 / IN_BLOCK * IN_BLOCK);
+    j.in_chunks = (in + j.chunk - 1) / j.chunk;
+    fi_parallel(ctx, panels * j.in_chunks, 2.0 * (double)m * (double)out * (double)in, dw_task, &j);
+}
