@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Running a plan. Forward: group by group, the host op, then its chain of elementwise nodes on each
+ * finished block (ops with an epilogue call back for that; for the others the blocks are walked
+ * here). Backward: the groups in reverse; a chain runs in place on its gradient buffer, then the
+ * host hands its gradients on.
+ */
+#include "graph/exec.h"
+
+#include <string.h>
+
+#include "graph/graph.h"
+#include "graph/step.h"
+#include "kernel/kernel.h"
+
+/* Numbers in a block that is walked here: x, y and a mask stay in L1. */
+#define BLOCK_CELLS 4096
+/* Rough cost of an elementwise node, for deciding about threads. */
+#define FLOPS_PER_CELL 10.0
+
+fanin_ctx *fi_step_ctx(const struct fanin_step *s) {
+    const struct fi_step_extra *extra = s->internal;
+    return extra->exec->model->ctx;
+}
+
+void fi_step_emit(const struct fanin_step *s, int param, int64_t offset, int64_t n, fi_real *g) {
+    s->emit(s, param, offset, n, g);
+}
+
+/* ---- chains, block by block --------------------------------------------------------------------- */
+
+static void chain_forward(const struct fi_exec *e, const struct fi_group *g,
+                          const struct fanin_block *b) {
+    const struct fanin_tensor *x = &e->y[g->first];
+    for (int i = 0; i < g->n_chain; i++) {
+        const struct fanin_tensor *y = &e->y[g->chain[i]];
+        const struct fi_node *node = &e->model->net->nodes[g->chain[i]];
+        node->op->forward_block(&e->steps[g->chain[i]], b, x->data + b->row0 * x->ld + b->col0,
+                                x->ld, y->data + b->row0 * y->ld + b->col0, y->ld);
+        x = y;
+    }
+}
+
+/* In place on the group's gradient buffer; without a host, the first node writes to its dx. */
+static void chain_backward(const struct fi_exec *e, const struct fi_group *g,
+                           const struct fanin_block *b) {
+    for (int i = g->n_chain - 1; i >= 0; i--) {
+        const struct fanin_step *s = &e->steps[g->chain[i]];
+        const struct fi_node *node = &e->model->net->nodes[g->chain[i]];
+        const struct fanin_tensor *x = s->x[0], *y = s->y, *dy = s->dy;
+        const struct fanin_tensor *dx = i == 0 && g->host < 0 ? s->dx[0] : dy;
+        if (!dx) continue;
+        const int64_t at_x = b->row0 * x->ld + b->col0, at_y = b->row0 * y->ld + b->col0;
+        node->op->backward_block(s, b, x->data + at_x, x->ld, y->data + at_y, y->ld,
+                                 dy->data + at_y, dy->ld, dx->data + at_x, dx->ld);
+    }
+}
+
+void fi_step_forward_chain(const struct fanin_step *s, int64_t row0, int64_t rows, int64_t col0,
+                           int64_t cols) {
+    const struct fi_step_extra *extra = s->internal;
+    if (extra->group->n_chain == 0) return;
+    const struct fanin_block b = {.row0 = row0, .rows = rows, .col0 = col0, .cols = cols};
+    chain_forward(extra->exec, extra->group, &b);
+}
+
+void fi_step_backward_chain(const struct fanin_step *s, int64_t row0, int64_t rows, int64_t col0,
+                            int64_t cols) {
+    const struct fi_step_extra *extra = s->internal;
+    if (!extra->routes[0].fused) return;
+    const struct fanin_block b = {.row0 = row0, .rows = rows, .col0 = col0, .cols = cols};
+    chain_backward(extra->exec, extra->routes[0].fused, &b);
+}
+
+/* A chain over a whole tensor, split into blocks of rows. */
+struct walk {
+    const struct fi_exec *exec;
+    const struct fi_group *group;
+    int64_t rows_per_block;
+    bool backward;
+};
+
+static void walk_task(void *arg, int64_t i) {
+    const struct walk *w = arg;
+    const struct fi_exec *e = w->exec;
+    const int64_t row0 = i * w->rows_per_block;
+    const struct fanin_block b = {.row0 = row0,
+                                  .rows = FI_MIN(w->rows_per_block, e->rows_now - row0),
+                                  .cols = e->y[w->group->tail].cols};
+    if (w->backward)
+        chain_backward(e, w->group, &b);
+    else
+        chain_forward(e, w->group, &b);
+}
+
+static void walk_chain(const struct fi_exec *e, const struct fi_group *g, bool backward) {
+    if (g->n_chain == 0) return;
+    struct walk w = {.exec = e, .group = g, .backward = backward};
+    const int64_t cols = e->y[g->tail].cols;
+    w.rows_per_block = FI_MAX(1, BLOCK_CELLS / cols);
+    const int64_t blocks = (e->rows_now + w.rows_per_block - 1) / w.rows_per_block;
+    const double flops = FLOPS_PER_CELL * (double)e->rows_now * (double)cols * g->n_chain;
+    fi_parallel(e->model->ctx, blocks, flops, walk_task, &w);
+}
+
+/* What a group's ops want to do once for the whole batch. */
+static void prepare_group(const struct fi_exec *e, const struct fi_group *g) {
+    const struct fi_node *nodes = e->model->net->nodes;
+    if (g->host >= 0 && nodes[g->host].op && nodes[g->host].op->prepare)
+        nodes[g->host].op->prepare(&e->steps[g->host]);
+    for (int i = 0; i < g->n_chain; i++)
+        if (nodes[g->chain[i]].op->prepare) nodes[g->chain[i]].op->prepare(&e->steps[g->chain[i]]);
+}
+
+/* ---- forward --------------------------------------------------------------------------------------- */
+
+static void set_rows(struct fi_exec *e, int64_t rows) {
+    if (e->rows_now == rows) return;
+    for (int i = 0; i < e->model->net->n_nodes; i++) {
+        e->y[i].rows = e->dy[i].rows = rows;
+        e->steps[i].rows = rows;
+        for (int k = 0; k < e->model->net->nodes[i].n_in; k++)
+            e->extras[i].routes[k].temp.rows = rows;
+    }
+    e->x.rows = rows;
+    e->rows_now = rows;
+}
+
+/* Several inputs: each takes its columns. */
+static void split_inputs(const struct fi_exec *e) {
+    const fi_real *from = e->x.data;
+    for (int i = 0; i < e->model->net->n_nodes; i++) {
+        const struct fanin_tensor *y = &e->y[i];
+        if (e->model->net->nodes[i].op) continue;
+        for (int64_t r = 0; r < e->rows_now; r++)
+            memcpy(y->data + r * y->ld, from + r * e->x.ld, (size_t)y->cols * sizeof(*from));
+        from += y->cols;
+    }
+}
+
+void fi_exec_forward(struct fi_exec *e, int64_t rows, int64_t row0, uint64_t step) {
+    set_rows(e, rows);
+    if (e->model->net->n_inputs > 1) split_inputs(e);
+    for (int i = 0; i < e->model->net->n_nodes; i++) {
+        e->steps[i].row0 = row0;
+        e->steps[i].step = step;
+    }
+    for (int i = 0; i < e->n_groups; i++) {
+        const struct fi_group *g = &e->groups[i];
+        if (g->identity) continue;
+        const struct fanin_op *op = g->host >= 0 ? e->model->net->nodes[g->host].op : NULL;
+        prepare_group(e, g);
+        if (op) op->forward(&e->steps[g->host]);
+        if (!op || !(op->flags & FANIN_OP_EPILOGUE)) walk_chain(e, g, false);
+    }
+}
+
+/* ---- backward -------------------------------------------------------------------------------------- */
+
+/* Adds what a reader wrote aside to a gradient that others write too. */
+static void add_routes(const struct fi_exec *e, int node) {
+    const struct fi_node *n = &e->model->net->nodes[node];
+    for (int k = 0; k < n->n_in; k++) {
+        const struct fi_route *route = &e->extras[node].routes[k];
+        if (!route->add) continue;
+        const struct fanin_tensor *dy = &e->dy[n->inputs[k]];
+        for (int64_t r = 0; r < e->rows_now; r++)
+            e->model->ctx->kernels->add(dy->data + r * dy->ld, route->temp.data + r * dy->ld,
+                                        dy->cols);
+    }
+}
+
+void fi_exec_backward(struct fi_exec *e) {
+    for (int i = e->n_groups - 1; i >= 0; i--) {
+        const struct fi_group *g = &e->groups[i];
+        if (!g->gradient) continue;
+        if (!g->chain_done_by_consumer) walk_chain(e, g, true);
+        const int entry = g->host >= 0 ? g->host : g->chain[0];
+        const struct fanin_op *op = e->model->net->nodes[entry].op;
+        if (g->host >= 0 && op && !(op->flags & FANIN_OP_NO_GRADIENT))
+            op->backward(&e->steps[entry]);
+        add_routes(e, entry);
+    }
+}
+
+/* ---- what went wrong --------------------------------------------------------------------------------- */
+
+const char *fi_exec_first_not_finite(const struct fi_exec *e) {
+    const fanin_net *net = e->model->net;
+    const struct fi_kernels *kernels = e->model->ctx->kernels;
+    for (int i = 0; i < net->n_params; i++)
+        if (!kernels->all_finite(e->views[i].w, net->params[i].size)) return net->params[i].name;
+    for (int i = 0; i < net->n_nodes; i++)
+        for (int64_t r = 0; r < e->rows_now; r++)
+            if (!kernels->all_finite(e->y[i].data + r * e->y[i].ld, e->y[i].cols))
+                return net->nodes[i].name;
+    return NULL;
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What plan.c takes from exec.c and update.c. */
+#ifndef FI_EXEC_H
+#define FI_EXEC_H
+
+#include "base/base.h"
+
+/* step->emit of every step: collects the range or updates the parameter with it. */
+void fi_emit_range(const struct fanin_step *s, int param, int64_t offset, int64_t n, fi_real *g);
+
+#endif

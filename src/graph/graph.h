@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The graph floor: nets as built, models (a net with parameters), execution plans; and the record
+ * types of everything that works on a graph.
+ *
+ *   fanin_net    nodes, shapes, what parameters are asked for          (build.c)
+ *   fanin_model  one parameter buffer with a table, the loss           (src/model)
+ *   fi_exec      buffers and steps for one batch size, forward,        (plan.c, exec.c)
+ *                backward, update
+ */
+#ifndef FI_GRAPH_H
+#define FI_GRAPH_H
+
+#include <fanin/model.h>
+#include <fanin/train.h>
+
+#include "base/base.h"
+
+/* ---- record types -------------------------------------------------------------------------------- */
+
+/* A loss on the first output of a net (z, m × cols). */
+struct fi_loss {
+    struct fanin_record head;
+    bool wants_labels; /* class numbers; else targets of the output's shape */
+    const char *link;  /* what turns z into the prediction: "softmax", "identity", … */
+    /* Sum over the rows of the per-row loss; dz (may be NULL) = d(Σ loss)/dz · scale. A label below
+     * 0 or
+     * >= cols never gets here. Rows are independent. */
+    double (*run)(const void *attrs, const struct fanin_tensor *z, const int32_t *labels,
+                  const struct fanin_tensor *target, const struct fanin_tensor *dz, fi_real scale);
+    /* prediction p = link(z), in place allowed */
+    void (*predict)(const void *attrs, const struct fanin_tensor *z, const struct fanin_tensor *p);
+    /* Entropy H of each row's predicted distribution; h[r]. With dz: dz += coefficient[r] · dH/dz ·
+     * scale. NULL: the prediction is no distribution. */
+    void (*entropy)(const void *attrs, const struct fanin_tensor *z, double *h,
+                    const double *coefficient, const struct fanin_tensor *dz, fi_real scale);
+    const struct fanin_case *cases;
+    int n_cases;
+};
+
+/* How one tensor is started. */
+struct fi_init_request {
+    const void *attrs;
+    fanin_ctx *ctx;
+    int64_t fan_in, fan_out;
+    int rank;
+    const int64_t *dims;
+    double keep;  /* of the dropout that follows the layer; 1: none */
+    uint64_t key; /* fi_key(seed, "init", tensor name) */
+};
+struct fi_init {
+    struct fanin_record head;
+    /* w[0..n): numbers first .. first+n-1 of the tensor in row-major (out, in) order; element-wise
+     * by index, so that any range can be drawn alone. first and n are even except at the end. */
+    void (*fill)(const struct fi_init_request *r, int64_t first, int64_t n, fi_real *w);
+    /* A rule that needs the whole tensor (fill is then NULL): all numbers, row-major (out, in). It
+     * may use the threads, and takes working memory from the context. */
+    enum fanin_status (*whole)(const struct fi_init_request *r, fi_real *w);
+    /* What the rule promises: mean, standard deviation, kurtosis (of 10^6 draws, tested). */
+    void (*moments)(const struct fi_init_request *r, double *mean, double *std, double *kurtosis);
+    double (*gain)(const void *attrs); /* shown; NULL: none */
+};
+
+/* A regularizer. On weights: adds to the gradient of a range, or decays it in the update. On
+ * predictions: a function of the entropy. Exactly one group is set. */
+struct fi_reg {
+    struct fanin_record head;
+    double (*strength)(const void *attrs);
+    /* weights, as a penalty: g += d penalty / dw; value returns the penalty of the range (double)
+     */
+    void (*gradient)(const void *attrs, const fi_real *w, fi_real *g, int64_t n);
+    double (*value)(const void *attrs, const fi_real *w, int64_t n);
+    /* weights, decoupled: the factor lambda in w <- fma(-lr * lambda, w, w), done by the update */
+    double (*decay)(const void *attrs);
+    /* predictions: the penalty of a row with entropy h, and its derivative by h */
+    double (*of_entropy)(const void *attrs, double h, double *slope);
+};
+
+/* What the optimizer is told at each step. */
+struct fi_optim_step {
+    double lr;
+    int64_t t; /* counted from 1 */
+    const void *attrs;
+    double pow1, pow2; /* running products the record asks for: beta1^t, beta2^t */
+};
+struct fi_optim {
+    struct fanin_record head;
+    int n_states;          /* buffers like the parameters */
+    const char *states[3]; /* their names in a checkpoint */
+    double (*lr)(const void *attrs);
+    /* the base of pow1 and pow2; NULL: unused */
+    void (*powers)(const void *attrs, double *base1, double *base2);
+    /* One range: decay first (w <- fma(-lr*decay, w, w)), then the step. */
+    void (*update)(const struct fi_optim_step *o, fi_real decay, fi_real *w, const fi_real *g,
+                   fi_real *const *state, int64_t n);
+};
+
+struct fi_schedule {
+    struct fanin_record head;
+    /* The factor on the learning rate at progress t of total (both in steps); steps_per_epoch > 0.
+     */
+    double (*factor)(const void *attrs, int64_t step, int64_t total, int64_t steps_per_epoch);
+    /* Warm-up, common to all: epochs of a linear ramp before. */
+    double (*warmup_epochs)(const void *attrs);
+};
+
+/* A metric sees each row's prediction once. Its sums are doubles: `cells` of them for n outputs. */
+struct fi_metric {
+    struct fanin_record head;
+    enum fanin_task task;    /* FANIN_UNLABELED: any */
+    bool needs_distribution; /* only where the loss has an entropy */
+    bool higher_is_better;
+    bool extra; /* of an evaluation on its own; while training only where it is asked for */
+    int64_t (*cells)(int64_t n_outputs);
+    void (*add)(double *sums, int64_t n_outputs, const struct fanin_tensor *p,
+                const int32_t *labels, const struct fanin_tensor *target);
+    /* NULL: the sums are a table themselves (confusion) */
+    double (*value)(const double *sums, int64_t n_outputs, int64_t rows);
+};
+
+/* ---- nets ------------------------------------------------------------------------------------------ */
+
+struct fi_node {
+    const char *name;
+    const struct fanin_op *op; /* NULL: an input */
+    const void *attrs;
+    int inputs[FANIN_MAX_INPUTS];
+    int n_in;
+    struct fanin_shape shape;
+    int first_param, n_params;
+    size_t state_bytes_per_cell, state_bytes, scratch_bytes_per_row, scratch_bytes;
+    double flops;
+    int consumers;
+    int output; /* 1: the result, of which the loss is; 2, 3, …: further outputs; 0: none */
+};
+
+struct fi_param {
+    const char *name; /* "dense1.weight" */
+    int node;
+    struct fanin_param_spec spec;
+    int64_t out, in;      /* VECTOR: out = count, in = 1 */
+    int64_t count;        /* numbers in the file */
+    int64_t offset, size; /* place in the parameter buffer, padded layout */
+    /* what the start was; filled when a model is made */
+    struct fanin_rule_ref init;
+    const char *why;
+    double gain, std;
+};
+
+struct fanin_net {
+    fanin_ctx *ctx;
+    struct fi_arena arena;
+    struct fi_node *nodes;
+    int n_nodes;
+    int64_t cap_nodes;
+    struct fi_param *params;
+    int n_params;
+    int64_t cap_params;
+    int64_t param_size; /* numbers in the buffer */
+    int n_inputs, n_outputs;
+};
+
+/* The node the loss is of. */
+int fi_net_result(const fanin_net *net);
+/* Numbers a sample has, over all inputs. */
+int64_t fi_net_columns(const fanin_net *net);
+
+/* ---- models ---------------------------------------------------------------------------------------- */
+
+struct fanin_model {
+    fanin_ctx *ctx;
+    fanin_net *net; /* owned */
+    struct fi_arena arena;
+    fi_real *params; /* net->param_size, layouts as the table says */
+    const struct fi_loss *loss;
+    const void *loss_attrs;
+    struct fi_exec *infer; /* made when first used */
+    enum fanin_task task;
+    uint64_t seed;
+    const char *recipe;
+    /* how raw data become inputs; NULL shift: not at all */
+    const char *normalize, *reader, *schema;
+    float *shift, *scale; /* input = (raw - shift) * scale */
+    float *target_shift,
+        *target_scale; /* regression: what the net learns = (raw - shift) * scale */
+    int64_t n_output_names;
+    const char **output_names;
+};
+
+/* As fanin_model_create but leaves the parameters zero: for loading. */
+enum fanin_status fi_model_prepare(fanin_model **out, fanin_net *net,
+                                   const struct fanin_model_options *options);
+/* Copies between the padded layout and row-major. dst has p->count, src p->size numbers. */
+void fi_param_unpack(const struct fi_param *p, const fi_real *src, float *dst);
+void fi_param_pack(const struct fi_param *p, const float *src, fi_real *dst);
+
+/* A prediction of output `column` in the units of the data. */
+double fi_model_raw_target(const fanin_model *model, int64_t column, double value);
+/* The plan for inference on up to `rows` rows, made when first asked for. Borrowed. */
+enum fanin_status fi_model_infer(fanin_model *model, int64_t rows, struct fi_exec **out);
+
+/* ---- execution --------------------------------------------------------------------------------------- */
+
+/* What becomes of a finished range of gradient; set anew by the trainer before each step. */
+struct fi_update {
+    const struct fi_optim *optim;
+    struct fi_optim_step step;
+    fi_real *state[3];               /* like the parameter buffer */
+    const struct fi_reg **penalties; /* on weights */
+    const void **penalty_attrs;
+    int n_penalties;
+    double decay;               /* decoupled, on parameters with spec.decay */
+    double noise;               /* rounding_noise */
+    const uint64_t *noise_keys; /* one per parameter */
+    fi_real *grads;             /* collect ranges here instead of applying them; or NULL */
+    bool accumulate;            /* collecting: add to what is there */
+};
+
+/* A run of nodes executed together: a host and the elementwise nodes behind it, block by block. */
+struct fi_group {
+    int host;  /* not elementwise; -1: the chain stands alone */
+    int first; /* the node whose output the chain reads: the host, or the chain's producer */
+    int *chain;
+    int n_chain;
+    int tail;                    /* the last node: what others read */
+    bool gradient;               /* anything to train in it or before it */
+    bool chain_done_by_consumer; /* its backward chain runs in the consumer's epilogue */
+    bool identity;               /* inference: nothing to do, the output is the input */
+};
+
+/* How a node's gradient reaches one of its inputs. */
+struct fi_route {
+    bool add;               /* through dx_scratch, then added */
+    struct fi_group *fused; /* the producer's group, when its chain runs in this node's epilogue */
+    struct fanin_tensor temp;
+};
+
+/* What step->internal points at. */
+struct fi_step_extra {
+    struct fi_exec *exec;
+    int node;
+    const struct fi_group *group;
+    struct fi_route routes[FANIN_MAX_INPUTS];
+    bool written; /* while planning: some reader already writes the gradient of y */
+};
+
+struct fi_exec {
+    fanin_model *model;
+    struct fi_arena arena;
+    int64_t rows;     /* the most a batch may have */
+    int64_t rows_now; /* as all tensors say at present */
+    bool training;
+    struct fanin_tensor *y;   /* per node */
+    struct fanin_tensor x;    /* where samples are put: the input's buffer, or, with several inputs,
+                               * all of    them side by side */
+    struct fanin_tensor *dy;  /* per node; data NULL where no gradient flows */
+    struct fanin_step *steps; /* per node */
+    struct fi_step_extra *extras;
+    struct fanin_param_view *views; /* per parameter */
+    struct fi_group *groups;
+    int n_groups;
+    const struct fi_update *update; /* set before fi_exec_backward */
+    int64_t planned;                /* numbers in the buffer of activations and gradients */
+    bool needs_two_rows;            /* batch statistics: one value a channel is an error */
+};
+
+/* Plans for batches of up to `rows`. training: with backward, dropout and batch statistics. */
+enum fanin_status fi_exec_create(struct fi_exec **out, fanin_model *model, int64_t rows,
+                                 bool training);
+void fi_exec_free(struct fi_exec *exec);
+/* Runs the net on the first `rows` rows of exec->x. row0: index of the first in the global batch.
+ */
+void fi_exec_forward(struct fi_exec *exec, int64_t rows, int64_t row0, uint64_t step);
+/* From exec->dy[result] (filled by the caller) back to every parameter. */
+void fi_exec_backward(struct fi_exec *exec);
+/* Gradients collected in whole: adds the penalties' share (and the noise). */
+void fi_update_finish_gradient(const struct fi_exec *exec, const struct fi_update *u,
+                               fi_real *grads);
+/* Applies the optimizer to all parameters from finished gradients. */
+void fi_update_apply(const struct fi_exec *exec, const struct fi_update *u, fi_real *grads);
+/* Name of the first tensor that holds a number that is not finite: parameters, then node outputs in
+ * order; NULL if none. */
+const char *fi_exec_first_not_finite(const struct fi_exec *exec);
+
+/* ---- the start ------------------------------------------------------------------------------------------ */
+
+/* Chooses each weight's rule (given, recipe default, or by what follows) and draws all parameters.
+ */
+enum fanin_status fi_start(fanin_model *model, const struct fanin_rule *default_rule);
+
+/* 1 / sqrt(E[f(z)^2]), z ~ N(0, 1), of an activation by name, by quadrature; "linear": 1. Errors:
+ * ARGUMENT (no activation, or one that gives only 0). */
+enum fanin_status fi_activation_gain(fanin_ctx *ctx, const char *name, double *gain);
+/* Computes the gains that the rule's attributes give by name, into a copy of the attributes. *why
+ * (or NULL) gets a remark on each. */
+enum fanin_status fi_gains_resolve(struct fi_arena *arena, struct fanin_rule_ref *rule,
+                                   const char **why);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The start: which initializer each weight gets, and the drawing of all parameters.
+ *
+ * The rule is the one given on the layer, else the recipe's default, else it follows from what
+ * comes after the layer: looking through norm, dropout, reshape and add to the first activation,
+ * the ReLU family gets Kaiming (He et al. 2015), everything else normalized Xavier (Glorot & Bengio
+ * 2010, eq. 16).
+ *
+ * Numbers are keyed by (seed, "init", tensor name) and the element's place in the (out, in) matrix,
+ * so they depend neither on other tensors nor on threads.
+ */
+#include <string.h>
+
+#include "graph/graph.h"
+#include "kernel/kernel.h"
+
+/* Numbers drawn at a time while a panel is filled. */
+#define DRAW 256
+
+/* The nearest activations behind `node`, looking through transparent nodes: is one of the ReLU
+ * family? */
+static bool relu_follows(const fanin_net *net, int node, const char **seen) {
+    bool relu = false;
+    for (int i = node + 1; i < net->n_nodes; i++)
+        for (int k = 0; k < net->nodes[i].n_in; k++) {
+            const struct fanin_op *op = net->nodes[i].op;
+            if (net->nodes[i].inputs[k] != node) continue;
+            if (op->curve) {
+                if (!*seen) *seen = op->head.name;
+                if (strcmp(op->curve->family, "relu") == 0) {
+                    *seen = op->head.name;
+                    relu = true;
+                }
+            } else if (op->flags & (FANIN_OP_NORM | FANIN_OP_TRANSPARENT)) {
+                relu |= relu_follows(net, i, seen);
+            }
+        }
+    return relu;
+}
+
+/* The share of its numbers that a dropout keeps, 1 for other ops. */
+static double keep_of(const struct fi_node *node) {
+    if (!(node->op->flags & FANIN_OP_STOCHASTIC)) return 1;
+    for (const struct fanin_attr_spec *s = node->op->head.attrs; s && s->name; s++)
+        if (s->type == FANIN_ATTR_REAL && strcmp(s->name, "rate") == 0) {
+            const double rate =
+                *(const double *)(const void *)((const char *)node->attrs + s->offset);
+            return rate < 1 ? 1 - rate : 1; /* what drops everything cannot be made up for */
+        }
+    return 1;
+}
+
+/* The same for all dropout between `node` and the next layer, looking through activations and
+ * transparent nodes; the least over the branches. */
+static double keep_behind(const fanin_net *net, int node) {
+    const unsigned through = FANIN_OP_NORM | FANIN_OP_TRANSPARENT;
+    double keep = 1;
+    for (int i = node + 1; i < net->n_nodes; i++)
+        for (int k = 0; k < net->nodes[i].n_in; k++)
+            if (net->nodes[i].inputs[k] == node &&
+                (net->nodes[i].op->curve || net->nodes[i].op->flags & through))
+                keep = FI_MIN(keep, keep_of(&net->nodes[i]) * keep_behind(net, i));
+    return keep;
+}
+
+static enum fanin_status choose(fanin_model *m, struct fi_param *p,
+                                const struct fanin_rule *default_rule) {
+    struct fanin_rule rule = {0};
+    if (p->spec.init.record) {
+        p->init = p->spec.init;
+        p->why = "given";
+        return FANIN_OK;
+    }
+    if (!p->spec.weight) return FANIN_OK;
+    if (default_rule && default_rule->name) {
+        p->why = "the default given";
+        return fi_rule_resolve(&m->arena, &p->init, "init", default_rule, "init");
+    }
+    const char *follows = NULL;
+    rule.name = relu_follows(m->net, p->node, &follows) ? "kaiming_normal" : "xavier_uniform";
+    p->why = follows ? fi_arena_printf(&m->arena, "%s follows", follows) : "no activation follows";
+    if (!p->why) return FANIN_ERR_MEMORY;
+    return fi_rule_resolve(&m->arena, &p->init, "init", &rule, p->name);
+}
+
+struct draw {
+    const struct fi_init *init;
+    struct fi_init_request request;
+    const struct fi_param *param;
+    fi_real *w;
+};
+
+/* Fills one panel (32 rows of the matrix). Draws begin at even numbers, as Box-Muller pairs do. */
+static void draw_panel(void *arg, int64_t panel) {
+    const struct draw *d = arg;
+    const struct fi_param *p = d->param;
+    const int64_t last = FI_MIN(p->out, (panel + 1) * FI_PANEL);
+    fi_real numbers[DRAW + 2];
+    for (int64_t o = panel * FI_PANEL; o < last; o++)
+        for (int64_t i0 = 0; i0 < p->in; i0 += DRAW) {
+            const int64_t n = FI_MIN(DRAW, p->in - i0), first = o * p->in + i0, skip = first & 1;
+            d->init->fill(&d->request, first - skip, n + skip, numbers);
+            for (int64_t i = 0; i < n; i++)
+                d->w[fi_panel_index(p->out, p->in, o, i0 + i)] = numbers[skip + i];
+        }
+}
+
+/* The same for numbers that come all at once. */
+static void place_all(const struct draw *d, const fi_real *numbers) {
+    const struct fi_param *p = d->param;
+    if (p->spec.layout != FANIN_LAYOUT_PANELS) {
+        memcpy(d->w, numbers, (size_t)p->count * sizeof *numbers);
+        return;
+    }
+    for (int64_t o = 0; o < p->out; o++)
+        for (int64_t i = 0; i < p->in; i++)
+            d->w[fi_panel_index(p->out, p->in, o, i)] = numbers[o * p->in + i];
+}
+
+static enum fanin_status draw_whole(const struct draw *d) {
+    fi_real *numbers = fi_alloc(d->request.ctx, d->param->count, sizeof *numbers);
+    if (!numbers) return FANIN_ERR_MEMORY;
+    const enum fanin_status status = d->init->whole(&d->request, numbers);
+    if (status == FANIN_OK) place_all(d, numbers);
+    fi_free(d->request.ctx, numbers);
+    return status;
+}
+
+static enum fanin_status draw_param(fanin_model *m, struct fi_param *p) {
+    const struct fi_init *init = (const struct fi_init *)(const void *)p->init.record;
+    double mean, kurtosis;
+    struct draw d = {.init = init,
+                     .request = {.attrs = p->init.attrs,
+                                 .ctx = m->ctx,
+                                 .fan_in = p->spec.fan_in,
+                                 .fan_out = p->spec.fan_out,
+                                 .rank = p->spec.rank,
+                                 .dims = p->spec.dims,
+                                 .keep = keep_behind(m->net, p->node),
+                                 .key = fi_key(m->seed, "init", p->name)},
+                     .param = p,
+                     .w = m->params + p->offset};
+    init->moments(&d.request, &mean, &p->std, &kurtosis);
+    if (init->gain) p->gain = init->gain(p->init.attrs);
+    if (init->whole) return draw_whole(&d);
+    if (p->spec.layout == FANIN_LAYOUT_PANELS)
+        fi_parallel(m->ctx, fi_panels(p->out), 20.0 * (double)p->count, draw_panel, &d);
+    else
+        init->fill(&d.request, 0, p->count, d.w);
+    return FANIN_OK;
+}
+
+enum fanin_status fi_start(fanin_model *model, const struct fanin_rule *default_rule) {
+    for (int i = 0; i < model->net->n_params; i++) {
+        struct fi_param *p = &model->net->params[i];
+        FI_TRY(choose(model, p, default_rule));
+        if (!p->init.record) continue;
+        FI_TRY(fi_gains_resolve(&model->arena, &p->init, &p->why));
+        FI_TRY(draw_param(model, p));
+    }
+    return FANIN_OK;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What becomes of a gradient, in one order for all paths:
+ *
+ *   gradient of the loss -> rounding noise -> penalties on weights -> (clip) -> optimizer step with
+ *   decoupled decay
+ *
+ * Where nothing needs the whole gradient, all of it happens to each finished tile while it is in
+ * cache; otherwise ranges are collected, finished and applied in fixed chunks.
+ */
+#include <string.h>
+
+#include "graph/exec.h"
+#include "graph/graph.h"
+#include "kernel/kernel.h"
+
+/* Numbers handled at a time when a whole buffer is walked. */
+#define CHUNK 4096
+
+static void finish_gradient(const struct fi_exec *e, const struct fi_update *u, int index,
+                            int64_t offset, int64_t n, fi_real *g) {
+    const struct fi_param *p = &e->model->net->params[index];
+    if (u->noise > 0)
+        e->model->ctx->kernels->rounding_noise(g, n, (fi_real)u->noise, u->noise_keys[index],
+                                               (uint64_t)u->step.t, offset);
+    if (p->spec.decay)
+        for (int i = 0; i < u->n_penalties; i++)
+            u->penalties[i]->gradient(u->penalty_attrs[i], e->views[index].w + offset, g, n);
+}
+
+static void apply(const struct fi_exec *e, const struct fi_update *u, int index, int64_t offset,
+                  int64_t n, const fi_real *g) {
+    const struct fi_param *p = &e->model->net->params[index];
+    const int64_t at = p->offset + offset;
+    fi_real *state[3] = {0};
+    for (int i = 0; i < u->optim->n_states; i++) state[i] = u->state[i] + at;
+    u->optim->update(&u->step, (fi_real)(p->spec.decay ? u->decay : 0), e->model->params + at, g,
+                     state, n);
+}
+
+void fi_emit_range(const struct fanin_step *s, int param, int64_t offset, int64_t n, fi_real *g) {
+    const struct fi_step_extra *extra = s->internal;
+    const struct fi_exec *e = extra->exec;
+    const struct fi_update *u = e->update;
+    const int index = s->params[param].index;
+    const struct fi_param *p = &e->model->net->params[index];
+    if (!p->spec.trainable) return;
+    if (u->grads) {
+        fi_real *to = u->grads + p->offset + offset;
+        if (u->accumulate)
+            e->model->ctx->kernels->add(to, g, n);
+        else
+            memcpy(to, g, (size_t)n * sizeof(*g));
+        return;
+    }
+    finish_gradient(e, u, index, offset, n, g);
+    apply(e, u, index, offset, n, g);
+}
+
+struct walk {
+    const struct fi_exec *exec;
+    const struct fi_update *update;
+    fi_real *grads;
+    int index;
+    bool finish;
+};
+
+static void walk_task(void *arg, int64_t i) {
+    const struct walk *w = arg;
+    const struct fi_param *p = &w->exec->model->net->params[w->index];
+    const int64_t offset = i * CHUNK, n = FI_MIN(CHUNK, p->size - offset);
+    fi_real *g = w->grads + p->offset + offset;
+    if (w->finish)
+        finish_gradient(w->exec, w->update, w->index, offset, n, g);
+    else
+        apply(w->exec, w->update, w->index, offset, n, g);
+}
+
+static void walk(const struct fi_exec *e, const struct fi_update *u, fi_real *grads, bool finish) {
+    for (int i = 0; i < e->model->net->n_params; i++) {
+        const struct fi_param *p = &e->model->net->params[i];
+        struct walk w = {.exec = e, .update = u, .grads = grads, .index = i, .finish = finish};
+        if (p->spec.trainable)
+            fi_parallel(e->model->ctx, (p->size + CHUNK - 1) / CHUNK, 10.0 * (double)p->size,
+                        walk_task, &w);
+    }
+}
+
+void fi_update_finish_gradient(const struct fi_exec *e, const struct fi_update *u, fi_real *grads) {
+    if (u->noise > 0 || u->n_penalties > 0) walk(e, u, grads, true);
+}
+
+void fi_update_apply(const struct fi_exec *e, const struct fi_update *u, fi_real *grads) {
+    walk(e, u, grads, false);
+}
