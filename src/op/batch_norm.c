@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Batch normalization. A sample of rank 1 has one channel per unit; of rank 2 and more (C, …) the
+ * channels are its first dimension, and the statistics run over the batch and the positions, m
+ * numbers a channel.
+ *
+ *   training    μ = Σx / m, v = Σ(x - μ)² / m, r = 1 / √(v + ε), h = (x - μ) r, y = γ h + β
+ *               dγ = Σ dy h, dβ = Σ dy, dx = γ r (dy - dβ/m - h dγ/m)
+ *               running mean, var ← (1 - momentum) · old + momentum · new (var with m - 1)
+ *   otherwise   y = γ (x - running mean) / √(running var + ε) + β
+ *
+ * Two passes with double sums: one pass, Σx² - (Σx)²/m, is wrong at offset 1e6. The mean is taken
+ * of x - x₀, x₀ the channel's first number, so that it is exact for a constant channel, and is
+ * subtracted as a pair high + low, so that h is right to the last bits, and exactly 0 there. Sums
+ * run down the rows of a strip of columns, then along the positions of a channel: an order of the
+ * shape alone.
+ *
+ * Ioffe, Szegedy: Batch normalization, ICML 2015, algorithms 1 and 2.
+ */
+#include "op/op.h"
+
+#define STRIP 64 /* columns worked on together; the grain of a thread's work */
+
+struct batch_norm {
+    double momentum, eps;
+    int affine;
+};
+
+static const struct fanin_attr_spec attrs[] = {
+    FI_ATTR_REAL(struct batch_norm, momentum, 0.1, 0, 1,
+                 "weight of the new batch in the running mean and variance", 0),
+    FI_ATTR_REAL(struct batch_norm, eps, 1e-5, 0, 1, "added to the variance, inside the root",
+                 FANIN_ATTR_ABOVE_MIN),
+    FI_ATTR_BOOL(struct batch_norm, affine, 1, "learns a scale (weight) and a shift (bias)"),
+    FI_ATTR_END};
+
+static enum fanin_status infer(struct fanin_infer *io) {
+    static const struct {
+        const char *suffix;
+        double fill;
+    } all[] = {{"weight", 1}, {"bias", 0}, {"running_mean", 0}, {"running_var", 1}};
+    const struct batch_norm *a = io->attrs;
+    FI_TRY(fi_op_infer_same(io));
+    const int64_t channels = io->out.dims[0];
+    io->n_params = 0;
+    for (int i = a->affine ? 0 : 2; i < 4; i++)
+        io->params[io->n_params++] = (struct fanin_param_spec){.suffix = all[i].suffix,
+                                                               .layout = FANIN_LAYOUT_VECTOR,
+                                                               .rank = 1,
+                                                               .dims = {channels},
+                                                               .fan_in = 1,
+                                                               .fan_out = 1,
+                                                               .trainable = i < 2,
+                                                               .fill = all[i].fill};
+    io->state_bytes = 2 * sizeof(double) * (size_t)channels;
+    return FANIN_OK;
+}
+
+/* ---- channels and strips ------------------------------------------------------------------------- */
+
+/* What one call works on. A task has whole channels: as many as fit a strip of columns, or one. */
+struct job {
+    const struct fanin_step *s;
+    const struct batch_norm *a;
+    fi_real *gamma, *beta, *running_mean, *running_var; /* the first two NULL if not affine */
+    double *mean, *inv_std; /* of the batch; kept for the backward pass */
+    int64_t channels, positions, per_task;
+    double m;
+};
+
+static struct job job_of(const struct fanin_step *s) {
+    const struct batch_norm *a = s->attrs;
+    const struct fanin_param_view *running = s->params + (a->affine ? 2 : 0);
+    struct job j = {.s = s, .a = a, .running_mean = running[0].w, .running_var = running[1].w};
+    if (a->affine) {
+        j.gamma = s->params[0].w;
+        j.beta = s->params[1].w;
+    }
+    j.channels = running[0].out;
+    j.positions = s->y->cols / j.channels;
+    j.per_task = FI_MAX(1, STRIP / j.positions);
+    j.mean = s->state;
+    j.inv_std = j.mean + j.channels;
+    j.m = (double)s->rows * (double)j.positions;
+    return j;
+}
+
+/* A task's channels c0 .. c0+n, of which columns col0 .. col0+cols are at work. */
+struct strip {
+    int64_t c0, n, col0, cols, positions;
+};
+
+static struct strip first_strip(const struct job *j, int64_t task) {
+    struct strip t = {.c0 = task * j->per_task, .positions = j->positions};
+    t.n = FI_MIN(j->per_task, j->channels - t.c0);
+    t.col0 = t.c0 * j->positions;
+    t.cols = FI_MIN(STRIP, t.n * j->positions);
+    return t;
+}
+
+/* Goes on along the positions of a channel that is wider than a strip. */
+static bool next_strip(struct strip *t) {
+    const int64_t end = (t->c0 + t->n) * t->positions;
+    t->col0 += t->cols;
+    t->cols = FI_MIN(STRIP, end - t->col0);
+    return t->cols > 0;
+}
+
+/* cell[i] = the number of column i's channel, counted from the task's first. */
+static void spread(const struct strip *t, const double *channel, double *cell) {
+    if (t->positions == 1) {
+        for (int64_t i = 0; i < t->cols; i++) cell[i] = channel[i];
+        return;
+    }
+    for (int64_t i = 0; i < t->cols; i++) cell[i] = channel[(t->col0 + i) / t->positions - t->c0];
+}
+
+/* channel += the sums of its columns. */
+static void fold(const struct strip *t, const double *cell, double *channel) {
+    for (int64_t i = 0; i < t->cols; i++) channel[(t->col0 + i) / t->positions - t->c0] += cell[i];
+}
+
+/* ---- forward --------------------------------------------------------------------------------------- */
+
+/* sum[channel] = Σ (x - shift), or with `square` Σ (x - shift)². */
+static void shifted_sums(const struct job *j, int64_t task, const double *shift, bool square,
+                         double *sum) {
+    const struct fanin_tensor *x = j->s->x[0];
+    struct strip t = first_strip(j, task);
+    for (int64_t c = 0; c < t.n; c++) sum[c] = 0;
+    do {
+        double cell[STRIP], at[STRIP];
+        spread(&t, shift, at);
+        for (int64_t i = 0; i < t.cols; i++) cell[i] = 0;
+        for (int64_t r = 0; r < j->s->rows; r++) {
+            const fi_real *row = x->data + r * x->ld + t.col0;
+            if (square)
+                for (int64_t i = 0; i < t.cols; i++) {
+                    const double d = (double)row[i] - at[i];
+                    cell[i] += d * d;
+                }
+            else
+                for (int64_t i = 0; i < t.cols; i++) cell[i] += (double)row[i] - at[i];
+        }
+        fold(&t, cell, sum);
+    } while (next_strip(&t));
+}
+
+/* The task's batch statistics: kept for the backward pass, and blended into the running ones. */
+static void measure(const struct job *j, int64_t task) {
+    const struct strip t = first_strip(j, task);
+    const double new_part = j->a->momentum;
+    double mean[STRIP], sum[STRIP];
+    for (int64_t c = 0; c < t.n; c++) mean[c] = (double)j->s->x[0]->data[(t.c0 + c) * j->positions];
+    shifted_sums(j, task, mean, false, sum);
+    for (int64_t c = 0; c < t.n; c++) mean[c] += sum[c] / j->m;
+    shifted_sums(j, task, mean, true, sum);
+    for (int64_t c = 0; c < t.n; c++) {
+        const int64_t k = t.c0 + c;
+        const double unbiased = sum[c] / FI_MAX(1, j->m - 1);
+        j->mean[k] = mean[c];
+        j->inv_std[k] = 1 / sqrt(sum[c] / j->m + j->a->eps);
+        j->running_mean[k] =
+            (fi_real)((1 - new_part) * (double)j->running_mean[k] + new_part * mean[c]);
+        j->running_var[k] =
+            (fi_real)((1 - new_part) * (double)j->running_var[k] + new_part * unbiased);
+    }
+}
+
+/* The statistics that x is normalized by: of the batch in training, else the running ones. */
+static void normalizer(const struct job *j, const struct strip *t, double *mean, double *inv_std) {
+    for (int64_t c = 0; c < t->n; c++) {
+        const int64_t k = t->c0 + c;
+        mean[c] = j->s->training ? j->mean[k] : (double)j->running_mean[k];
+        inv_std[c] =
+            j->s->training ? j->inv_std[k] : 1 / sqrt((double)j->running_var[k] + j->a->eps);
+    }
+}
+
+static void split(const double *value, int64_t n, fi_real *high, fi_real *low) {
+    for (int64_t i = 0; i < n; i++) {
+        high[i] = (fi_real)value[i];
+        low[i] = (fi_real)(value[i] - (double)high[i]);
+    }
+}
+
+static void forward_task(void *arg, int64_t task) {
+    const struct job *j = arg;
+    const struct fanin_tensor *x = j->s->x[0], *y = j->s->y;
+    struct strip t = first_strip(j, task);
+    double mean[STRIP], inv_std[STRIP], scale[STRIP], shift[STRIP], cell[STRIP];
+    if (j->s->training) measure(j, task);
+    normalizer(j, &t, mean, inv_std);
+    for (int64_t c = 0; c < t.n; c++) {
+        scale[c] = j->gamma ? (double)j->gamma[t.c0 + c] * inv_std[c] : inv_std[c];
+        shift[c] = j->beta ? (double)j->beta[t.c0 + c] : 0;
+    }
+    do {
+        fi_real high[STRIP], low[STRIP], a[STRIP], b[STRIP];
+        spread(&t, mean, cell);
+        split(cell, t.cols, high, low);
+        spread(&t, scale, cell);
+        for (int64_t i = 0; i < t.cols; i++) a[i] = (fi_real)cell[i];
+        spread(&t, shift, cell);
+        for (int64_t i = 0; i < t.cols; i++) b[i] = (fi_real)cell[i];
+        for (int64_t r = 0; r < j->s->rows; r++) {
+            const fi_real *from = x->data + r * x->ld + t.col0;
+            fi_real *to = y->data + r * y->ld + t.col0;
+            FI_IVDEP
+            for (int64_t i = 0; i < t.cols; i++)
+                to[i] = fi_fma((from[i] - high[i]) - low[i], a[i], b[i]);
+        }
+    } while (next_strip(&t));
+}
+
+/* ---- backward -------------------------------------------------------------------------------------- */
+
+/* dbeta[channel] = Σ dy, dgamma[channel] = Σ dy (x - mean) / std. */
+static void gradient_sums(const struct job *j, int64_t task, const double *mean,
+                          const double *inv_std, double *dgamma, double *dbeta) {
+    const struct fanin_tensor *x = j->s->x[0], *dy = j->s->dy;
+    struct strip t = first_strip(j, task);
+    for (int64_t c = 0; c < t.n; c++) dgamma[c] = dbeta[c] = 0;
+    do {
+        double at[STRIP], product[STRIP], sum[STRIP];
+        spread(&t, mean, at);
+        for (int64_t i = 0; i < t.cols; i++) product[i] = sum[i] = 0;
+        for (int64_t r = 0; r < j->s->rows; r++) {
+            const fi_real *row = x->data + r * x->ld + t.col0;
+            const fi_real *g = dy->data + r * dy->ld + t.col0;
+            for (int64_t i = 0; i < t.cols; i++) {
+                sum[i] += (double)g[i];
+                product[i] += (double)g[i] * ((double)row[i] - at[i]);
+            }
+        }
+        fold(&t, product, dgamma);
+        fold(&t, sum, dbeta);
+    } while (next_strip(&t));
+    for (int64_t c = 0; c < t.n; c++) dgamma[c] *= inv_std[c];
+}
+
+/* dx = scale (dy - down - (x - mean) tilt) */
+static void input_gradient(const struct job *j, int64_t task, const double *mean,
+                           const double *scale, const double *down, const double *tilt) {
+    const struct fanin_tensor *x = j->s->x[0], *dy = j->s->dy, *dx = j->s->dx[0];
+    struct strip t = first_strip(j, task);
+    do {
+        double cell[STRIP];
+        fi_real high[STRIP], low[STRIP], a[STRIP], b[STRIP], k[STRIP];
+        spread(&t, mean, cell);
+        split(cell, t.cols, high, low);
+        spread(&t, down, cell);
+        for (int64_t i = 0; i < t.cols; i++) a[i] = (fi_real)cell[i];
+        spread(&t, tilt, cell);
+        for (int64_t i = 0; i < t.cols; i++) b[i] = (fi_real)-cell[i];
+        spread(&t, scale, cell);
+        for (int64_t i = 0; i < t.cols; i++) k[i] = (fi_real)cell[i];
+        for (int64_t r = 0; r < j->s->rows; r++) {
+            const fi_real *row = x->data + r * x->ld + t.col0;
+            const fi_real *g = dy->data + r * dy->ld + t.col0;
+            fi_real *to = dx->data + r * dx->ld + t.col0;
+            FI_IVDEP
+            for (int64_t i = 0; i < t.cols; i++)
+                to[i] = k[i] * fi_fma((row[i] - high[i]) - low[i], b[i], g[i] - a[i]);
+        }
+    } while (next_strip(&t));
+}
+
+static void backward_task(void *arg, int64_t task) {
+    const struct job *j = arg;
+    const struct strip t = first_strip(j, task);
+    double mean[STRIP], inv_std[STRIP], dgamma[STRIP], dbeta[STRIP];
+    normalizer(j, &t, mean, inv_std);
+    gradient_sums(j, task, mean, inv_std, dgamma, dbeta);
+    if (j->s->dx[0]) {
+        double scale[STRIP], down[STRIP], tilt[STRIP];
+        /* the batch's statistics depend on x; the running ones do not */
+        const double share = j->s->training ? 1 / j->m : 0;
+        for (int64_t c = 0; c < t.n; c++) {
+            scale[c] = j->gamma ? (double)j->gamma[t.c0 + c] * inv_std[c] : inv_std[c];
+            down[c] = dbeta[c] * share;
+            tilt[c] = dgamma[c] * share * inv_std[c];
+        }
+        input_gradient(j, task, mean, scale, down, tilt);
+    }
+    if (j->gamma) { /* last: handing a gradient over may already change the parameter */
+        fi_real g[STRIP];
+        for (int64_t c = 0; c < t.n; c++) g[c] = (fi_real)dgamma[c];
+        fi_step_emit(j->s, 0, t.c0, t.n, g);
+        for (int64_t c = 0; c < t.n; c++) g[c] = (fi_real)dbeta[c];
+        fi_step_emit(j->s, 1, t.c0, t.n, g);
+    }
+}
+
+static void run_tasks(const struct fanin_step *s, double work, void (*task)(void *, int64_t)) {
+    struct job j = job_of(s);
+    fi_parallel(fi_step_ctx(s), (j.channels + j.per_task - 1) / j.per_task,
+                work * j.m * (double)j.channels, task, &j);
+}
+
+static void forward(const struct fanin_step *s) {
+    run_tasks(s, s->training ? 12 : 4, forward_task);
+}
+
+static void backward(const struct fanin_step *s) {
+    run_tasks(s, 12, backward_task);
+}
+
+static double flops(const struct fanin_infer *io) {
+    return 4.0 * (double)io->in[0].cols;
+}
+
+/* ---- the record -------------------------------------------------------------------------------------- */
+
+static const struct fanin_attr plain[] = {{.name = "affine", .number = 0}};
+static const struct fanin_attr wide_eps[] = {{.name = "eps", .number = 0.1},
+                                             {.name = "momentum", .number = 1}};
+static const struct fanin_case cases[] = {
+    {.rows = 2, .n_in = 1, .dims = {{1}}},
+    {.rows = 5, .n_in = 1, .dims = {{7}}},
+    {.rows = 9, .n_in = 1, .dims = {{130}}, .attrs = wide_eps, .n_attrs = 2},
+    {.rows = 33, .n_in = 1, .dims = {{17}}, .attrs = plain, .n_attrs = 1},
+    {.rows = 3, .n_in = 1, .dims = {{5, 3, 3}}},
+    {.rows = 4, .n_in = 1, .dims = {{3, 11, 13}}, .attrs = plain, .n_attrs = 1}};
+
+FI_RECORD(op, batch_norm) = {
+    .head = {.name = "batch_norm",
+             .formula = "y = weight (x - mean) / sqrt(var + eps) + bias, over the batch",
+             .reference = "Ioffe & Szegedy, ICML 2015, algorithms 1 and 2",
+             .help = "Gives each channel mean 0 and variance 1 over the batch, then a learned "
+                     "scale and shift; a running mean and variance serve outside training.",
+             .attrs = attrs,
+             .attrs_size = sizeof(struct batch_norm)},
+    .flags = FANIN_OP_NO_Y | FANIN_OP_BATCH_STATS | FANIN_OP_NORM,
+    .infer = infer,
+    .forward = forward,
+    .backward = backward,
+    .flops = flops,
+    .cases = cases,
+    .n_cases = FI_COUNT(cases)};

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Dense layer: y = x · wᵀ + b, w (units, in), b (units). A sample of any rank is read as one row.
+ *
+ *   dx = dy · w        dw = dyᵀ · x        db = Σ rows of dy
+ *
+ * dx comes first: handing over dw may already change w. The elementwise nodes behind the layer run
+ * on each finished block of y, those before it on each finished block of dx.
+ */
+#include "graph/step.h"
+#include "kernel/kernel.h"
+
+struct dense {
+    int64_t units;
+    int bias;
+    struct fanin_rule_ref init, bias_init;
+};
+
+static const struct fanin_attr_spec attrs[] = {
+    FI_ATTR_INT(struct dense, units, 0, 1, 1e9, "outputs of the layer", FANIN_ATTR_REQUIRED),
+    FI_ATTR_BOOL(struct dense, bias, 1, "adds a learned number to each output"),
+    FI_ATTR_RULE(struct dense, init, "init", "how the weights start; default: by what follows"),
+    FI_ATTR_RULE(struct dense, bias_init, "init", "how the biases start; default: zeros"),
+    FI_ATTR_END};
+
+static enum fanin_status infer(struct fanin_infer *io) {
+    const struct dense *a = io->attrs;
+    const int64_t in = io->in[0].cols;
+    if (io->n_in != 1) return io->fail(io, "dense reads one node, not %d", io->n_in);
+    io->out = (struct fanin_shape){.rank = 1, .dims = {a->units}, .cols = a->units};
+    io->params[0] = (struct fanin_param_spec){.suffix = "weight",
+                                              .layout = FANIN_LAYOUT_PANELS,
+                                              .rank = 2,
+                                              .dims = {a->units, in},
+                                              .fan_in = in,
+                                              .fan_out = a->units,
+                                              .trainable = 1,
+                                              .decay = 1,
+                                              .weight = 1,
+                                              .init = a->init};
+    io->params[1] = (struct fanin_param_spec){.suffix = "bias",
+                                              .rank = 1,
+                                              .dims = {a->units},
+                                              .fan_in = in,
+                                              .fan_out = a->units,
+                                              .trainable = 1,
+                                              .init = a->bias_init};
+    io->n_params = a->bias ? 2 : 1;
+    io->scratch_bytes_per_row = (size_t)(a->units + in) * sizeof(fi_real); /* packing; then db */
+    return FANIN_OK;
+}
+
+static double flops(const struct fanin_infer *io) {
+    const struct dense *a = io->attrs;
+    return (double)a->units * (2.0 * (double)io->in[0].cols + (a->bias ? 1 : 0));
+}
+
+static void finish_y(void *arg, int64_t row0, int64_t rows, int64_t col0, int64_t cols) {
+    const struct fanin_step *s = arg;
+    if (((const struct dense *)s->attrs)->bias) {
+        const fi_real *bias = s->params[1].w + col0;
+        for (int64_t r = row0; r < row0 + rows; r++) {
+            fi_real *y = s->y->data + r * s->y->ld + col0;
+            for (int64_t c = 0; c < cols; c++) y[c] += bias[c];
+        }
+    }
+    fi_step_forward_chain(s, row0, rows, col0, cols);
+}
+
+static void forward(const struct fanin_step *s) {
+    fi_product_y(fi_step_ctx(s), s->rows, s->y->cols, s->x[0]->cols, s->x[0]->data, s->x[0]->ld,
+                 s->params[0].w, s->y->data, s->y->ld, finish_y, (void *)(uintptr_t)s);
+}
+
+static void finish_dx(void *arg, int64_t row0, int64_t rows, int64_t col0, int64_t cols) {
+    fi_step_backward_chain(arg, row0, rows, col0, cols);
+}
+
+static void finish_dw(void *arg, int64_t offset, int64_t n, fi_real *g) {
+    fi_step_emit(arg, 0, offset, n, g);
+}
+
+static void backward(const struct fanin_step *s) {
+    fanin_ctx *ctx = fi_step_ctx(s);
+    const int64_t out = s->y->cols, in = s->x[0]->cols;
+    void *self = (void *)(uintptr_t)s;
+    if (s->dx[0])
+        fi_product_dx(ctx, s->rows, out, in, s->dy->data, s->dy->ld, s->params[0].w, s->dx[0]->data,
+                      s->dx[0]->ld, s->scratch, finish_dx, self);
+    fi_product_dw(ctx, s->rows, out, in, s->dy->data, s->dy->ld, s->x[0]->data, s->x[0]->ld,
+                  finish_dw, self);
+    if (((const struct dense *)s->attrs)->bias) {
+        fi_column_sums(s->dy->data, s->rows, out, s->dy->ld, s->scratch);
+        fi_step_emit(s, 1, 0, out, s->scratch);
+    }
+}
+
+static const struct fanin_attr units1[] = {{.name = "units", .number = 1}};
+static const struct fanin_attr units10[] = {{.name = "units", .number = 10}};
+static const struct fanin_attr units33[] = {{.name = "units", .number = 33}};
+static const struct fanin_attr no_bias[] = {{.name = "units", .number = 17},
+                                            {.name = "bias", .number = 0}};
+static const struct fanin_case cases[] = {
+    {.rows = 1, .n_in = 1, .dims = {{1}}, .attrs = units1, .n_attrs = 1},
+    {.rows = 5, .n_in = 1, .dims = {{7}}, .attrs = units10, .n_attrs = 1},
+    {.rows = 33, .n_in = 1, .dims = {{13}}, .attrs = units33, .n_attrs = 1},
+    {.rows = 3, .n_in = 1, .dims = {{5, 7}}, .attrs = no_bias, .n_attrs = 2},
+    {.rows = 50, .n_in = 1, .dims = {{49}}, .attrs = no_bias, .n_attrs = 2}};
+
+FI_RECORD(op,
+          dense) = {.head = {.name = "dense",
+                             .aliases = "linear",
+                             .formula = "y = x·wᵀ + b",
+                             .reference = "definition",
+                             .help = "Every output is a weighted sum of all inputs plus a bias.",
+                             .attrs = attrs,
+                             .attrs_size = sizeof(struct dense)},
+                    .flags = FANIN_OP_NO_Y | FANIN_OP_EPILOGUE | FANIN_OP_MIXES,
+                    .infer = infer,
+                    .forward = forward,
+                    .backward = backward,
+                    .flops = flops,
+                    .cases = cases,
+                    .n_cases = FI_COUNT(cases)};
