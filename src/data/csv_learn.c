@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From what was seen in a training file to its schema. A second scan collects the values of
+ * categories and the classes, where there are any.
+ *
+ *   numbers    a column whose cells are all numbers (or missing). One in ten or fewer texts among
+ * numbers is taken for a mistake and refused, with the line category   a column of texts: one input
+ * per value that comes min_count times or more, sorted; the rarer ones share one more, which also
+ * takes what prediction brings and training never saw target     texts are classes; so are up to 20
+ * different whole numbers; anything else is regression
+ */
+#include "data/csv_learn.h"
+
+enum { MAX_CLASSES = 65536, STRAY_SHARE = 10 };
+
+/* ---- kinds ------------------------------------------------------------------------------------------------- */
+
+static enum fanin_status refuse_cell(const struct csv_learning *l, int64_t j, int64_t line,
+                                     const char *cell, const char *why) {
+    return fi_fail(l->file->ctx, FANIN_ERR_DATA, "%s:%lld: column '%s': '%s' %s", l->file->path,
+                   (long long)line, l->columns[j].first, cell, why);
+}
+
+static const char not_finite[] =
+    "is not a finite number (leave a missing value empty, or list the word in `na`)";
+
+/* Sets *use to false for a column without a single value. */
+static enum fanin_status settle_input(struct csv_learning *l, int64_t j, bool *use) {
+    struct csv_seen *c = &l->columns[j];
+    *use = c->numbers + c->texts > 0;
+    if (c->category || !*use) return FANIN_OK;
+    c->category = c->texts > 0;
+    if (c->texts > 0 && c->texts * STRAY_SHARE <= c->numbers)
+        return refuse_cell(l, j, c->text_line, c->text,
+                           "is no number, as nearly all others of the column are (to take them as "
+                           "texts, list the column in `categorical`)");
+    if (!c->category && c->bad) return refuse_cell(l, j, c->bad_line, c->bad, not_finite);
+    return FANIN_OK;
+}
+
+static enum fanin_status settle_target(struct csv_learning *l) {
+    struct csv_schema *s = l->schema;
+    const int64_t j = l->target;
+    struct csv_seen *c = &l->columns[j];
+    const bool few = !c->fractions && !c->bad && c->n_integers <= FI_CSV_INTEGER_CLASSES;
+    if (c->numbers + c->texts == 0)
+        return fi_fail(l->file->ctx, FANIN_ERR_DATA, "%s: the target '%s' has no values",
+                       l->file->path, c->first);
+    s->task = (enum fanin_task)l->attrs->task;
+    if (s->task == FANIN_UNLABELED)
+        s->task = c->texts > 0 || few ? FANIN_CLASSIFICATION : FANIN_REGRESSION;
+    if (s->task == FANIN_REGRESSION && c->texts > 0)
+        return refuse_cell(l, j, c->text_line, c->text, "is no number, but the task is regression");
+    if (c->texts == 0 && c->bad) return refuse_cell(l, j, c->bad_line, c->bad, not_finite);
+    s->numeric_classes = c->texts == 0;
+    s->target = (struct csv_column){.name = c->first, .place = j, .width = 1};
+    return FANIN_OK;
+}
+
+static enum fanin_status settle_columns(struct csv_learning *l) {
+    struct csv_schema *s = l->schema;
+    s->fields = l->n;
+    s->inputs = fi_arena_alloc(l->arena, l->n, sizeof(*s->inputs));
+    if (!s->inputs) return FANIN_ERR_MEMORY;
+    for (int64_t j = 0; j < l->n; j++) {
+        bool use = false;
+        if (j == l->target || l->columns[j].ignored) continue;
+        FI_TRY(settle_input(l, j, &use));
+        if (use)
+            s->inputs[s->n_inputs++] = (struct csv_column){
+                .name = l->columns[j].first, .place = j, .category = l->columns[j].category};
+    }
+    return settle_target(l);
+}
+
+/* ---- values of categories, classes ------------------------------------------------------------------------ */
+
+static enum fanin_status collect(void *arg, const struct csv_row *row) {
+    struct csv_learning *l = arg;
+    struct csv_schema *s = l->schema;
+    if (row->index == 0 && s->header) return FANIN_OK;
+    for (int64_t i = 0; i < s->n_inputs; i++) {
+        struct csv_column *c = &s->inputs[i];
+        if (!c->category) continue;
+        const char *cell = row->cells[c->place];
+        FI_TRY(fi_csv_add(l->arena, &c->values, fi_csv_is_missing(s, cell) ? "" : cell));
+        if (c->values.n > l->attrs->max_categories)
+            return fi_fail(l->file->ctx, FANIN_ERR_DATA,
+                           "%s:%lld: column '%s' has more than %lld different texts (list it in "
+                           "`ignore`, or raise `max_categories`)",
+                           l->file->path, (long long)row->line, c->name,
+                           (long long)l->attrs->max_categories);
+    }
+    const char *cell = row->cells[s->target.place];
+    char buffer[32];
+    if (s->task != FANIN_CLASSIFICATION || fi_csv_is_missing(s, cell)) return FANIN_OK;
+    if (s->classes.n > MAX_CLASSES)
+        return fi_fail(l->file->ctx, FANIN_ERR_DATA,
+                       "%s: the target '%s' has more than %d different values", l->file->path,
+                       s->target.name, (int)MAX_CLASSES);
+    return fi_csv_add(l->arena, &s->classes, fi_csv_class(l->file, s, cell, buffer));
+}
+
+/* Sorts the values, puts the rare ones together, drops categories that say nothing. */
+static enum fanin_status settle_values(struct csv_learning *l) {
+    struct csv_schema *s = l->schema;
+    int64_t kept = 0;
+    for (int64_t i = 0; i < s->n_inputs; i++) {
+        struct csv_column c = s->inputs[i];
+        int64_t all = c.values.n;
+        if (c.category) {
+            FI_TRY(fi_csv_sort(l->arena, l->file, &c.values, l->attrs->min_count, false));
+            c.other = c.values.n < all;
+            if (c.values.n == 0) continue;
+        }
+        s->inputs[kept++] = c;
+    }
+    s->n_inputs = kept;
+    if (s->n_inputs == 0)
+        return fi_fail(l->file->ctx, FANIN_ERR_DATA,
+                       "'%s' has no column to learn from besides the target '%s'", l->file->path,
+                       s->target.name);
+    if (s->task != FANIN_CLASSIFICATION) return FANIN_OK;
+    if (s->classes.n < 2)
+        return fi_fail(l->file->ctx, FANIN_ERR_DATA,
+                       "%s: the target '%s' has one class only ('%s')", l->file->path,
+                       s->target.name, s->classes.n ? s->classes.list[0].text : "");
+    return fi_csv_sort(l->arena, l->file, &s->classes, 1, s->numeric_classes);
+}
+
+static enum fanin_status collect_values(struct csv_learning *l) {
+    bool needed = l->schema->task == FANIN_CLASSIFICATION;
+    for (int64_t i = 0; i < l->schema->n_inputs; i++) needed |= l->schema->inputs[i].category;
+    if (needed) FI_TRY(fi_csv_scan(l->file, collect, l));
+    return settle_values(l);
+}
+
+static enum fanin_status write_note(struct csv_learning *l) {
+    const struct csv_schema *s = l->schema;
+    int64_t categories = 0, missing = 0, unused = l->n - 1 - s->n_inputs;
+    for (int64_t i = 0; i < s->n_inputs; i++) {
+        const struct csv_seen *c = &l->columns[s->inputs[i].place];
+        categories += s->inputs[i].category;
+        if (!s->inputs[i].category) missing += c->missing;
+    }
+    struct fi_text text;
+    fi_text_init(&text, l->file->ctx);
+    fi_text_add(&text, "%s, %lld numeric and %lld categorical columns",
+                s->header ? "header" : "no header", (long long)(s->n_inputs - categories),
+                (long long)categories);
+    if (unused > 0) fi_text_add(&text, " (%lld left out)", (long long)unused);
+    if (missing > 0)
+        fi_text_add(&text, ", %lld missing numbers become the mean", (long long)missing);
+    const struct csv_seen *t = &l->columns[l->target];
+    fi_text_add(&text, "; target '%s': ", s->target.name);
+    if (s->task == FANIN_REGRESSION)
+        fi_text_add(&text, "regression (numbers)");
+    else
+        fi_text_add(&text, "classification (%lld different %s)", (long long)s->classes.n,
+                    t->texts ? "texts" : "numbers");
+    l->schema->note = text.failed ? NULL : fi_arena_strdup(l->arena, text.data);
+    fi_text_free(&text);
+    return l->schema->note ? FANIN_OK : FANIN_ERR_MEMORY;
+}
+
+enum fanin_status fi_csv_learn(struct csv_schema *out, const struct csv_file *file,
+                               struct fi_arena *arena, const struct csv *attrs) {
+    struct csv_learning l = {.file = file, .attrs = attrs, .arena = arena};
+    FI_TRY(fi_csv_look(&l, out));
+    FI_TRY(settle_columns(&l));
+    FI_TRY(collect_values(&l));
+    FI_TRY(write_note(&l));
+    return fi_csv_layout(out, file->ctx);
+}
+
+enum fanin_status fi_csv_plain(struct csv_schema *out, const struct csv_file *file,
+                               struct fi_arena *arena, const struct csv *attrs,
+                               const struct fi_table *like) {
+    struct csv_learning l = {.file = file, .attrs = attrs, .arena = arena};
+    const int64_t cols = like->shape.cols;
+    FI_TRY(fi_csv_look(&l, out));
+    if (l.n != cols && l.n != cols + 1)
+        return fi_fail(file->ctx, FANIN_ERR_SHAPE,
+                       "'%s' has %lld columns, but the model reads %lld numbers (and maybe a label "
+                       "behind them)",
+                       file->path, (long long)l.n, (long long)cols);
+    out->fields = l.n;
+    out->may_miss = false;
+    out->inputs = fi_arena_alloc(arena, cols, sizeof(*out->inputs));
+    if (!out->inputs) return FANIN_ERR_MEMORY;
+    for (int64_t j = 0; j < cols; j++)
+        out->inputs[out->n_inputs++] = (struct csv_column){.name = l.columns[j].first, .place = j};
+    if (l.n > cols) {
+        out->target = (struct csv_column){.name = l.columns[cols].first, .place = cols, .width = 1};
+        out->task = like->task;
+        out->numeric_classes = true;
+        for (int64_t c = 0; c < like->n_outputs && like->task == FANIN_CLASSIFICATION; c++) {
+            double value;
+            FI_TRY(fi_csv_add(arena, &out->classes, like->output_names[c]));
+            out->numeric_classes &=
+                fi_csv_number(file, like->output_names[c], &value) == CSV_NUMBER;
+        }
+    }
+    return fi_csv_layout(out, file->ctx);
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The first look at a training file: which columns are asked for, what kinds of cells each holds,
+ * whether the first line is a header.
+ *
+ * Without being told, the first line is a header if a column was asked for by a name in it, if some
+ * column is a text there and all numbers below, or if it is all texts and none of them comes again
+ * in its column.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "data/csv_learn.h"
+
+/* Rows in which a text of the first line is looked for again. */
+enum { HEADER_ROWS = 1000 };
+
+/* ---- the first row: names ----------------------------------------------------------------------------- */
+
+/* The column that a text of `length` bytes names, else the one whose number (from 1) it is, else
+ * -1. Digits are a name only where a header was promised: they could as well stand in a first line
+ * of data. */
+static int64_t find_column(struct csv_learning *l, const char *text, size_t length) {
+    const bool digits = strspn(text, "0123456789") >= length;
+    const bool names =
+        l->attrs->header == CSV_HEADER_YES || (l->attrs->header == CSV_HEADER_AUTO && !digits);
+    for (int64_t j = 0; j < l->n && names; j++) {
+        const char *name = l->columns[j].first;
+        if (strlen(name) != length || memcmp(name, text, length) != 0) continue;
+        l->named = true;
+        return j;
+    }
+    if (!digits) return -1;
+    int64_t number = 0;
+    for (size_t i = 0; i < length; i++) number = FI_MIN(10 * number + (text[i] - '0'), l->n + 1);
+    return number <= l->n ? number - 1 : -1;
+}
+
+static enum fanin_status no_column(const struct csv_learning *l, const char *what, const char *text,
+                                   size_t length) {
+    char name[128];
+    (void)snprintf(name, sizeof(name), "%.*s", (int)FI_MIN(length, sizeof(name) - 1), text);
+    const char *nearest = NULL;
+    for (int64_t j = 0; j < l->n; j++) {
+        const char *pair[2] = {nearest, l->columns[j].first};
+        nearest = fanin_nearest(name, pair, 2);
+    }
+    return fi_fail(l->file->ctx, FANIN_ERR_RECIPE,
+                   "%s: no column is called '%s' (csv attribute %s)%s%s%s", l->file->path, name,
+                   what, nearest ? "; did you mean '" : "", nearest ? nearest : "",
+                   nearest ? "'?" : "");
+}
+
+/* A list of columns, separated by commas. */
+static enum fanin_status mark_columns(struct csv_learning *l, const char *what, const char *list,
+                                      bool ignore) {
+    for (const char *p = list; p && *p;) {
+        p += strspn(p, " ,");
+        size_t length = strcspn(p, ",");
+        const char *next = p + length;
+        while (length > 0 && p[length - 1] == ' ') length--;
+        if (length == 0) break;
+        int64_t j = find_column(l, p, length);
+        if (j < 0) return no_column(l, what, p, length);
+        if (ignore)
+            l->columns[j].ignored = true;
+        else
+            l->columns[j].category = true;
+        p = next;
+    }
+    return FANIN_OK;
+}
+
+static enum fanin_status take_first_row(struct csv_learning *l, const struct csv_row *row) {
+    l->n = row->n;
+    l->first_line = row->line;
+    l->columns = fi_arena_alloc(l->arena, l->n, sizeof(*l->columns));
+    if (!l->columns) return FANIN_ERR_MEMORY;
+    for (int64_t j = 0; j < l->n; j++) {
+        l->columns[j].first = fi_arena_strdup(l->arena, row->cells[j]);
+        if (!l->columns[j].first) return FANIN_ERR_MEMORY;
+    }
+    FI_TRY(mark_columns(l, "categorical", l->attrs->categorical, false));
+    FI_TRY(mark_columns(l, "ignore", l->attrs->ignore, true));
+    const char *target = l->attrs->target;
+    l->target = l->n - 1;
+    if (target && *target) {
+        l->target = find_column(l, target, strlen(target));
+        if (l->target < 0) return no_column(l, "target", target, strlen(target));
+    }
+    l->columns[l->target].ignored = false;
+    return FANIN_OK;
+}
+
+/* ---- cells ------------------------------------------------------------------------------------------------ */
+
+static void add_integer(struct csv_seen *c, double value) {
+    if (value != floor(value)) c->fractions = true;
+    for (int i = 0; i < c->n_integers; i++)
+        if (c->integers[i] == value) return;
+    if (c->n_integers <= FI_CSV_INTEGER_CLASSES) c->integers[c->n_integers++] = value;
+}
+
+/* Remembers the first line on which something was seen, and a copy of the cell. */
+static enum fanin_status remember(struct csv_learning *l, int64_t *line, const char **text,
+                                  int64_t at, const char *cell) {
+    if (*line > 0) return FANIN_OK;
+    *line = at;
+    *text = fi_arena_printf(l->arena, "%.40s", cell);
+    return *text ? FANIN_OK : FANIN_ERR_MEMORY;
+}
+
+static enum fanin_status look_at(struct csv_learning *l, int64_t j, const char *cell,
+                                 int64_t line) {
+    struct csv_seen *c = &l->columns[j];
+    double value;
+    if (c->ignored) return FANIN_OK;
+    if (fi_csv_is_missing(l->schema, cell)) {
+        if (c->missing++ == 0) c->missing_line = line;
+        return FANIN_OK;
+    }
+    switch (fi_csv_number(l->file, cell, &value)) {
+    case CSV_NUMBER:
+        c->numbers++;
+        if (j == l->target) add_integer(c, value);
+        return FANIN_OK;
+    case CSV_NOT_FINITE:
+        c->numbers++;
+        return remember(l, &c->bad_line, &c->bad, line, cell);
+    case CSV_TEXT:
+        break;
+    }
+    c->texts++;
+    return remember(l, &c->text_line, &c->text, line, cell);
+}
+
+static enum fanin_status look_at_row(void *arg, const struct csv_row *row) {
+    struct csv_learning *l = arg;
+    l->rows++;
+    if (row->index == 0) return take_first_row(l, row);
+    for (int64_t j = 0; j < l->n; j++) {
+        struct csv_seen *c = &l->columns[j];
+        if (row->index <= HEADER_ROWS && !c->recurs)
+            c->recurs = strcmp(c->first, row->cells[j]) == 0;
+        FI_TRY(look_at(l, j, row->cells[j], row->line));
+    }
+    return FANIN_OK;
+}
+
+/* ---- header ------------------------------------------------------------------------------------------------ */
+
+static bool has_header(const struct csv_learning *l) {
+    bool all_texts = true, any_text = false;
+    if (l->attrs->header != CSV_HEADER_AUTO) return l->attrs->header == CSV_HEADER_YES;
+    if (l->named) return true;
+    for (int64_t j = 0; j < l->n; j++) {
+        const struct csv_seen *c = &l->columns[j];
+        double value;
+        bool missing = fi_csv_is_missing(l->schema, c->first);
+        bool text = !missing && fi_csv_number(l->file, c->first, &value) == CSV_TEXT;
+        if (text && !c->ignored && c->numbers > 0 && c->texts == 0) return true;
+        all_texts = all_texts && (text || !*c->first) && !c->recurs;
+        any_text = any_text || text;
+    }
+    return all_texts && any_text;
+}
+
+static enum fanin_status name_columns(struct csv_learning *l) {
+    for (int64_t j = 0; j < l->n; j++) {
+        if (!l->schema->header || !*l->columns[j].first) {
+            l->columns[j].first = fi_arena_printf(l->arena, "column %lld", (long long)j + 1);
+            if (!l->columns[j].first) return FANIN_ERR_MEMORY;
+        }
+    }
+    if (!l->schema->header) return FANIN_OK;
+    struct csv_words names = {0};
+    for (int64_t j = 0; j < l->n; j++) {
+        int64_t other = fi_csv_find(&names, l->columns[j].first);
+        if (other >= 0)
+            return fi_fail(l->file->ctx, FANIN_ERR_DATA,
+                           "%s:%lld: columns %lld and %lld are both called '%s'", l->file->path,
+                           (long long)l->first_line, (long long)other + 1, (long long)j + 1,
+                           l->columns[j].first);
+        FI_TRY(fi_csv_add(l->arena, &names, l->columns[j].first));
+    }
+    return FANIN_OK;
+}
+
+static enum fanin_status settle_header(struct csv_learning *l) {
+    l->schema->header = has_header(l);
+    if (!l->schema->header)
+        for (int64_t j = 0; j < l->n; j++)
+            FI_TRY(look_at(l, j, l->columns[j].first, l->first_line));
+    l->schema->rows = l->rows - l->schema->header;
+    if (l->schema->rows == 0)
+        return fi_fail(l->file->ctx, FANIN_ERR_DATA, "'%s' has a header but no data",
+                       l->file->path);
+    return name_columns(l);
+}
+
+enum fanin_status fi_csv_look(struct csv_learning *l, struct csv_schema *out) {
+    *out = (struct csv_schema){.delimiter = l->file->delimiter,
+                               .may_miss = l->attrs->missing == CSV_MISSING_MEAN};
+    fi_csv_set_na(out, l->attrs->na ? l->attrs->na : "");
+    l->schema = out;
+    FI_TRY(fi_csv_scan(l->file, look_at_row, l));
+    return settle_header(l);
+}

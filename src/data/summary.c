@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a part of a data set holds, for people: ranges of columns and sizes of classes. Raw numbers,
+ * as they came; a missing number is a NaN in the table.
+ */
+#include <math.h>
+
+#include "data/data.h"
+
+void fanin_data_column(const fanin_data *data, enum fanin_part part, int64_t index,
+                       struct fanin_column_info *out) {
+    const struct fi_part *p = &data->parts[part];
+    *out = (struct fanin_column_info){NULL, NAN, NAN, NAN, 0};
+    if (!p->table) return;
+    const struct fi_table *t = p->table;
+    double sum = 0;
+    if (t->input_names) out->name = t->input_names[index];
+    for (int64_t i = 0; i < p->n; i++) {
+        int64_t at = fi_part_row(p, i) * t->shape.cols + index;
+        double value = t->u8 ? (double)t->u8[at] : (double)t->f32[at];
+        if (isnan(value)) {
+            out->missing++;
+            continue;
+        }
+        sum += value;
+        out->min = fmin(out->min, value); /* of a NaN and a number, the number */
+        out->max = fmax(out->max, value);
+    }
+    if (p->n > out->missing) out->mean = sum / (double)(p->n - out->missing);
+}
+
+int64_t fanin_data_class_rows(const fanin_data *data, enum fanin_part part, int64_t class_index) {
+    const struct fi_part *p = &data->parts[part];
+    int64_t count = 0;
+    if (!p->table || !p->table->labels) return 0;
+    for (int64_t i = 0; i < p->n; i++) count += p->table->labels[fi_part_row(p, i)] == class_index;
+    return count;
+}
