@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Checkpoints: a model file (so it can be evaluated as it is) with the optimizer's state, the best
+ * parameters so far and the place in the run. The file replaces the last one only when it is
+ * complete.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "model/model.h"
+#include "train/train.h"
+
+/* The place in the run: tensors run.counts (int64) and run.numbers (float64), in this order. */
+enum { RUN_IDENTITY, EPOCH, STEP, UPDATES, BEST_EPOCH, BAD_EPOCHS, ROWS, COUNTS };
+enum { POWER1, POWER2, BEST, DATA, ENTROPY, NUMBERS = ENTROPY + FI_MAX_REGS };
+
+static enum fanin_status put_place(struct fi_tensors *out, const fanin_trainer *t,
+                                   const struct fi_progress *p) {
+    const int64_t n_counts = COUNTS, n_numbers = NUMBERS;
+    struct fi_tensor_entry *entry;
+    FI_TRY(fi_tensors_add(out, &entry, "run.counts", FI_I64, 1, &n_counts, NULL));
+    int64_t *counts = entry->data;
+    counts[RUN_IDENTITY] = (int64_t)p->identity;
+    counts[EPOCH] = p->epoch;
+    counts[STEP] = p->step;
+    counts[UPDATES] = t->t;
+    counts[BEST_EPOCH] = p->best_epoch;
+    counts[BAD_EPOCHS] = p->bad_epochs;
+    counts[ROWS] = t->sums.rows;
+    FI_TRY(fi_tensors_add(out, &entry, "run.numbers", FI_F64, 1, &n_numbers, NULL));
+    double *numbers = entry->data;
+    numbers[POWER1] = t->update.step.pow1;
+    numbers[POWER2] = t->update.step.pow2;
+    numbers[BEST] = p->best;
+    numbers[DATA] = t->sums.data;
+    memcpy(numbers + ENTROPY, t->sums.entropy, sizeof(t->sums.entropy));
+    return FANIN_OK;
+}
+
+static const char *state_prefix(struct fi_tensors *tensors, const fanin_trainer *t, int state) {
+    return fi_arena_printf(&tensors->arena, "optim.%s.", t->update.optim->states[state]);
+}
+
+static enum fanin_status collect(struct fi_tensors *out, const fanin_trainer *t,
+                                 const struct fi_progress *p) {
+    const fanin_net *net = t->model->net;
+    FI_TRY(fi_model_to_tensors(t->model, out));
+    for (int i = 0; i < t->update.optim->n_states; i++) {
+        const char *prefix = state_prefix(out, t, i);
+        if (!prefix) return FANIN_ERR_MEMORY;
+        FI_TRY(fi_params_to_tensors(net, t->update.state[i], prefix, out));
+    }
+    if (p->best_params) FI_TRY(fi_params_to_tensors(net, p->best_params, "best.", out));
+    return put_place(out, t, p);
+}
+
+enum fanin_status fi_checkpoint_save(const fanin_trainer *t, const struct fi_progress *p,
+                                     const char *path) {
+    struct fi_tensors *tensors;
+    FI_TRY(fi_tensors_create(&tensors, t->ctx));
+    enum fanin_status status = collect(tensors, t, p);
+    if (status == FANIN_OK) status = fi_tensors_save(tensors, path);
+    fi_tensors_free(tensors);
+    return status;
+}
+
+static const void *get_place(const struct fi_tensors *from, const char *name, enum fi_dtype dtype,
+                             int64_t count) {
+    const struct fi_tensor_entry *entry = fi_tensors_find(from, name);
+    return entry && entry->dtype == dtype && entry->count == count ? entry->data : NULL;
+}
+
+static enum fanin_status restore(fanin_trainer *t, struct fi_progress *p,
+                                 const struct fi_tensors *from) {
+    const fanin_net *net = t->model->net;
+    const int64_t *counts = get_place(from, "run.counts", FI_I64, COUNTS);
+    const double *numbers = get_place(from, "run.numbers", FI_F64, NUMBERS);
+    if (!counts || !numbers)
+        return fi_fail(t->ctx, FANIN_ERR_DATA, "it is a model, not a checkpoint");
+    if ((uint64_t)counts[RUN_IDENTITY] != p->identity)
+        return fi_fail(t->ctx, FANIN_ERR_DATA,
+                       "it belongs to another run: net, data, seed, batch, optimizer or version "
+                       "differ");
+    for (int i = EPOCH; i < COUNTS; i++)
+        if (counts[i] < 0 || counts[i] > INT64_MAX / 2)
+            return fi_fail(t->ctx, FANIN_ERR_DATA, "its place in the run is impossible");
+    FI_TRY(fi_params_from_tensors(net, t->model->params, "", from));
+    for (int i = 0; i < t->update.optim->n_states; i++) {
+        char prefix[80];
+        snprintf(prefix, sizeof prefix, "optim.%s.", t->update.optim->states[i]);
+        FI_TRY(fi_params_from_tensors(net, t->update.state[i], prefix, from));
+    }
+    if (p->best_params) FI_TRY(fi_params_from_tensors(net, p->best_params, "best.", from));
+    p->epoch = counts[EPOCH];
+    p->step = counts[STEP];
+    p->best_epoch = counts[BEST_EPOCH];
+    p->bad_epochs = counts[BAD_EPOCHS];
+    p->best = numbers[BEST];
+    t->t = counts[UPDATES];
+    t->update.step.pow1 = numbers[POWER1];
+    t->update.step.pow2 = numbers[POWER2];
+    t->sums.rows = counts[ROWS];
+    t->sums.data = numbers[DATA];
+    memcpy(t->sums.entropy, numbers + ENTROPY, sizeof(t->sums.entropy));
+    return FANIN_OK;
+}
+
+enum fanin_status fi_checkpoint_load(fanin_trainer *t, struct fi_progress *p, const char *path) {
+    struct fi_tensors *tensors;
+    FI_TRY(fi_tensors_load(&tensors, t->ctx, path));
+    enum fanin_status status = restore(t, p, tensors);
+    fi_tensors_free(tensors);
+    if (status != FANIN_ERR_DATA) return status;
+    char reason[512];
+    snprintf(reason, sizeof reason, "%s", fanin_errmsg(t->ctx));
+    return fi_fail(t->ctx, status, "%s: cannot resume: %s", path, reason);
+}

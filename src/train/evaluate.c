@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Evaluation: one pass over a part of the data in inference mode; every metric record that fits the
+ * task sees each prediction once.
+ */
+#include <string.h>
+
+#include "kernel/kernel.h"
+#include "train/train.h"
+
+/* Samples a pass takes at once. */
+#define EVAL_ROWS 256
+#define MAX_METRICS 32
+
+struct pass {
+    fanin_model *model;
+    const fanin_data *data;
+    enum fanin_part part;
+    bool extra;
+    const char *also;
+    struct fi_exec *exec;
+    struct fanin_tensor targets, p;
+    int32_t *labels;
+    int64_t *index;
+    const struct fi_metric *metrics[MAX_METRICS];
+    double *sums[MAX_METRICS];
+    int n_metrics;
+};
+
+static bool wanted(const struct pass *p, const struct fi_metric *metric) {
+    if (metric->task != FANIN_UNLABELED && metric->task != p->model->task) return false;
+    if (metric->needs_distribution && !p->model->loss->entropy) return false;
+    return !metric->extra || p->extra || (p->also && strcmp(p->also, metric->head.name) == 0);
+}
+
+/* The extra ones come behind the others. */
+static enum fanin_status choose_metrics(struct pass *p, bool extra, struct fi_arena *arena) {
+    fanin_ctx *ctx = p->model->ctx;
+    const struct fanin_record *record;
+    for (int i = 0; (record = fanin_record_at(ctx, "metric", i)); i++) {
+        const struct fi_metric *metric = (const struct fi_metric *)(const void *)record;
+        if (metric->extra != extra || !wanted(p, metric)) continue;
+        if (p->n_metrics == MAX_METRICS) break;
+        const int64_t cells = metric->cells(p->p.cols);
+        if (!(p->sums[p->n_metrics] = fi_arena_alloc(arena, cells, sizeof(double))))
+            return FANIN_ERR_MEMORY;
+        p->metrics[p->n_metrics++] = metric;
+    }
+    return FANIN_OK;
+}
+
+static enum fanin_status prepare(struct pass *p, struct fi_arena *arena) {
+    const struct fanin_shape *out = &p->model->net->nodes[fi_net_result(p->model->net)].shape;
+    FI_TRY(fi_model_infer(p->model, EVAL_ROWS, &p->exec));
+    p->targets = (struct fanin_tensor){.cols = out->cols, .ld = fi_row_stride(out->cols)};
+    p->p = p->targets;
+    p->targets.data = fi_arena_alloc(arena, EVAL_ROWS * p->targets.ld, sizeof(fi_real));
+    p->p.data = fi_arena_alloc(arena, EVAL_ROWS * p->p.ld, sizeof(fi_real));
+    p->labels = fi_arena_alloc(arena, EVAL_ROWS, sizeof(*p->labels));
+    p->index = fi_arena_alloc(arena, EVAL_ROWS, sizeof(*p->index));
+    if (!p->targets.data || !p->p.data || !p->labels || !p->index) return FANIN_ERR_MEMORY;
+    FI_TRY(choose_metrics(p, false, arena));
+    return choose_metrics(p, true, arena);
+}
+
+/* Metrics of a regression are in the units of the data. */
+static void raw_targets(const fanin_model *m, const struct fanin_tensor *t) {
+    if (!m->target_scale) return;
+    for (int64_t r = 0; r < t->rows; r++)
+        for (int64_t c = 0; c < t->cols; c++)
+            t->data[r * t->ld + c] =
+                (fi_real)fi_model_raw_target(m, c, (double)t->data[r * t->ld + c]);
+}
+
+/* Runs the pass; returns Σ of the losses. */
+static double run(struct pass *p, int64_t rows) {
+    const struct fi_loss *loss = p->model->loss;
+    struct fi_exec *e = p->exec;
+    const struct fanin_tensor *x = &e->x, *z = &e->y[fi_net_result(p->model->net)];
+    double sum = 0;
+    for (int64_t row0 = 0; row0 < rows; row0 += EVAL_ROWS) {
+        const int64_t n = FI_MIN(EVAL_ROWS, rows - row0);
+        for (int64_t r = 0; r < n; r++) p->index[r] = row0 + r;
+        fi_data_gather(p->data, p->part, p->index, n, x->data, x->ld, p->labels, p->targets.data,
+                       p->targets.ld);
+        p->targets.rows = p->p.rows = n;
+        fi_exec_forward(e, n, row0, 0);
+        sum += loss->run(p->model->loss_attrs, z, p->labels, &p->targets, NULL, 0);
+        loss->predict(p->model->loss_attrs, z, &p->p);
+        raw_targets(p->model, &p->p);
+        raw_targets(p->model, &p->targets);
+        for (int i = 0; i < p->n_metrics; i++)
+            p->metrics[i]->add(p->sums[i], p->p.cols, &p->p, p->labels, &p->targets);
+    }
+    return sum;
+}
+
+static enum fanin_status take_table(struct fi_eval *out, struct fi_arena *arena, const double *sums,
+                                    int64_t n) {
+    out->confusion = fi_arena_alloc(arena, n * n, sizeof(*out->confusion));
+    if (!out->confusion) return FANIN_ERR_MEMORY;
+    out->n_classes = n;
+    for (int64_t i = 0; i < n * n; i++) out->confusion[i] = (int64_t)sums[i];
+    return FANIN_OK;
+}
+
+enum fanin_status fi_check_data(const fanin_model *model, const fanin_data *data) {
+    const int64_t in = fanin_model_inputs(model), x = fanin_data_shape(data)->cols;
+    if (in != x)
+        return fi_fail(model->ctx, FANIN_ERR_SHAPE,
+                       "the net reads %lld numbers a sample, the data have %lld", (long long)in,
+                       (long long)x);
+    if (fanin_data_task(data) == FANIN_UNLABELED)
+        return fi_fail(model->ctx, FANIN_ERR_SHAPE, "the data have no labels or target values");
+    if (fanin_data_task(data) != model->task)
+        return fi_fail(model->ctx, FANIN_ERR_SHAPE, "loss %s needs %s, but the data have %s",
+                       model->loss->head.name,
+                       model->loss->wants_labels ? "classes" : "target values",
+                       model->loss->wants_labels ? "target values" : "classes");
+    if (fanin_data_outputs(data) != fanin_model_outputs(model))
+        return fi_fail(model->ctx, FANIN_ERR_SHAPE,
+                       "the net gives %lld numbers a sample, the data have %lld %s",
+                       (long long)fanin_model_outputs(model), (long long)fanin_data_outputs(data),
+                       model->loss->wants_labels ? "classes" : "target values");
+    return FANIN_OK;
+}
+
+enum fanin_status fi_evaluate(fanin_model *model, const fanin_data *data, enum fanin_part part,
+                              bool extra, const char *also, struct fi_arena *arena,
+                              struct fi_eval *out) {
+    struct pass p = {.model = model, .data = data, .part = part, .extra = extra, .also = also};
+    const int64_t rows = fanin_data_rows(data, part);
+    memset(out, 0, sizeof(*out));
+    FI_TRY(fi_check_data(model, data));
+    if (rows < 1) return fi_fail(model->ctx, FANIN_ERR_ARGUMENT, "this part of the data is empty");
+    FI_TRY(prepare(&p, arena));
+    out->rows = rows;
+    out->figures[out->n++] = (struct fanin_figure){"loss", run(&p, rows) / (double)rows};
+    out->n_main = out->n;
+    for (int i = 0; i < p.n_metrics; i++) {
+        const struct fi_metric *metric = p.metrics[i];
+        if (!metric->value) {
+            FI_TRY(take_table(out, arena, p.sums[i], p.p.cols));
+            continue;
+        }
+        if (!metric->extra) out->n_main = out->n + 1;
+        out->higher_is_better[out->n] = metric->higher_is_better;
+        out->figures[out->n++] =
+            (struct fanin_figure){metric->head.name, metric->value(p.sums[i], p.p.cols, rows)};
+    }
+    return FANIN_OK;
+}
+
+enum fanin_status fanin_evaluate(fanin_model *model, const fanin_data *data, enum fanin_part part,
+                                 fanin_event_fn event, void *payload) {
+    static const char *const parts[] = {"train", "validation", "test"};
+    struct fi_arena arena;
+    struct fi_eval eval;
+    struct fi_event e;
+    fi_arena_init(&arena, model->ctx);
+    enum fanin_status status = fi_evaluate(model, data, part, true, NULL, &arena, &eval);
+    if (status == FANIN_OK) {
+        fi_event_init(&e, FANIN_EVENT_EVAL);
+        fi_event_add_text(&e, "part", parts[part]);
+        fi_event_add_figure(&e, "samples", (double)eval.rows);
+        for (int i = 0; i < eval.n; i++)
+            fi_event_add_figure(&e, eval.figures[i].name, eval.figures[i].value);
+        e.event.n_main = 1 + eval.n_main;
+        e.event.confusion = eval.confusion;
+        e.event.n_classes = eval.n_classes;
+        e.event.class_names =
+            model->n_output_names ? (const char *const *)model->output_names : NULL;
+        fi_event_send(&e, event, payload);
+    }
+    fi_arena_free(&arena);
+    return status;
+}

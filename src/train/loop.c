@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The run: epochs of steps in a keyed order, a look at the validation part after each, early stop
+ * with the best parameters restored, checkpoints, and the events that tell of it.
+ *
+ * The order of samples, dropout and everything else that is random is keyed by (seed, epoch or
+ * step), so a run that goes on from a checkpoint, also inside an epoch, continues to the same bits.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "kernel/kernel.h"
+#include "schedule/schedule.h"
+#include "train/train.h"
+
+struct run {
+    fanin_trainer *t;
+    fanin_model *model;
+    const fanin_data *data;
+    const struct fanin_train_options *o;
+    struct fi_arena arena;
+    int64_t *index;      /* positions of the batch's samples */
+    int64_t rows, steps; /* of the training part; updates an epoch */
+    int64_t epochs;
+    struct fi_progress at;
+    double began, epoch_began, last_told;
+    const char *ended;
+    char penalty_names[FI_MAX_REGS][48];
+};
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void send(const struct run *r, struct fi_event *e) {
+    e->event.epochs = r->epochs;
+    e->event.steps = r->epochs * r->steps;
+    e->event.step = r->at.epoch * r->steps + r->at.step;
+    fi_event_send(e, r->o->event, r->o->event_payload);
+}
+
+static void warn(const struct run *r, const char *message) {
+    struct fi_event e;
+    fi_event_init(&e, FANIN_EVENT_WARNING);
+    fi_event_add_text(&e, "message", message);
+    send(r, &e);
+}
+
+/* ---- telling of the start ----------------------------------------------------------------------------- */
+
+static void tell_params(const struct run *r) {
+    const fanin_net *net = r->model->net;
+    for (int i = 0; i < net->n_params; i++) {
+        struct fanin_param_info p;
+        struct fi_event e;
+        fanin_net_param(net, i, &p);
+        fi_event_init(&e, FANIN_EVENT_PARAM);
+        fi_event_add_text(&e, "name", p.name);
+        fi_event_add_text(&e, "init", p.init);
+        fi_event_add_text(&e, "why", p.why);
+        fi_event_add_text(&e, "decay", p.decay ? "yes" : "no");
+        fi_event_add_figure(&e, "count", (double)p.count);
+        fi_event_add_figure(&e, "fan_in", (double)p.fan_in);
+        fi_event_add_figure(&e, "fan_out", (double)p.fan_out);
+        if (isfinite(p.gain)) fi_event_add_figure(&e, "gain", p.gain);
+        if (isfinite(p.std)) fi_event_add_figure(&e, "std", p.std);
+        send(r, &e);
+    }
+}
+
+static void tell_start(const struct run *r) {
+    const fanin_net *net = r->model->net;
+    struct fi_event e;
+    double params = 0, flops = 0;
+    for (int i = 0; i < net->n_params; i++)
+        params += net->params[i].spec.trainable ? (double)net->params[i].count : 0;
+    for (int i = 0; i < net->n_nodes; i++) flops += net->nodes[i].flops;
+    fi_event_init(&e, FANIN_EVENT_START);
+    fi_event_add_text(&e, "data", fanin_data_describe(r->data));
+    fi_event_add_text(&e, "loss", r->model->loss->head.name);
+    fi_event_add_text(&e, "optim", r->t->update.optim->head.name);
+    fi_event_add_text(&e, "schedule", r->t->schedule->head.name);
+    fi_event_add_figure(&e, "train_samples", (double)r->rows);
+    fi_event_add_figure(&e, "validation_samples",
+                        (double)fanin_data_rows(r->data, FANIN_VALIDATION));
+    fi_event_add_figure(&e, "test_samples", (double)fanin_data_rows(r->data, FANIN_TEST));
+    fi_event_add_figure(&e, "parameters", params);
+    fi_event_add_figure(&e, "flops_per_sample", flops);
+    fi_event_add_figure(&e, "batch", (double)r->t->batch);
+    fi_event_add_figure(&e, "steps_per_epoch", (double)r->steps);
+    fi_event_add_figure(&e, "threads", fanin_threads(r->t->ctx));
+    fi_event_add_figure(&e, "planned_megabytes",
+                        (double)r->t->exec->planned * sizeof(fi_real) / 1e6);
+    if (r->at.epoch || r->at.step) {
+        fi_event_add_figure(&e, "resumed_epoch", (double)r->at.epoch);
+        fi_event_add_figure(&e, "resumed_step", (double)r->at.step);
+    }
+    send(r, &e);
+    tell_params(r);
+}
+
+/* ---- checkpoints ----------------------------------------------------------------------------------------- */
+
+static uint64_t identity(const struct run *r) {
+    const fanin_net *net = r->model->net;
+    uint64_t h = fi_hash_mix(fi_data_fingerprint(r->data), fi_hash_text(FANIN_VERSION));
+    h = fi_hash_mix(h, r->o->seed);
+    h = fi_hash_mix(h, (uint64_t)r->t->batch);
+    h = fi_hash_mix(h, (uint64_t)r->t->shards);
+    h = fi_hash_mix(h, fi_hash_text(r->t->update.optim->head.name));
+    for (int i = 0; i < net->n_nodes; i++) {
+        h = fi_hash_mix(h, fi_hash_text(net->nodes[i].name));
+        h = fi_hash_mix(h, fi_hash_text(net->nodes[i].op ? net->nodes[i].op->head.name : "input"));
+        h = fi_hash_mix(h, (uint64_t)net->nodes[i].shape.cols);
+    }
+    return h;
+}
+
+static bool finite_params(const struct run *r) {
+    return r->t->ctx->kernels->all_finite(r->model->params, r->model->net->param_size);
+}
+
+static enum fanin_status checkpoint(const struct run *r) {
+    struct fi_event e;
+    if (!r->o->checkpoint || !finite_params(r)) return FANIN_OK;
+    FI_TRY(fi_checkpoint_save(r->t, &r->at, r->o->checkpoint));
+    fi_event_init(&e, FANIN_EVENT_CHECKPOINT);
+    e.event.epoch = r->at.epoch + (r->at.step > 0);
+    fi_event_add_text(&e, "path", r->o->checkpoint);
+    send(r, &e);
+    return FANIN_OK;
+}
+
+/* ---- an epoch --------------------------------------------------------------------------------------------- */
+
+static void load(void *arg, int64_t first, int64_t n, const struct fanin_tensor *x, int32_t *labels,
+                 const struct fanin_tensor *targets) {
+    const struct run *r = arg;
+    fi_data_gather(r->data, FANIN_TRAIN, r->index + first, n, x->data, x->ld, labels, targets->data,
+                   targets->ld);
+}
+
+static void tell_step(struct run *r) {
+    struct fi_event e;
+    const double time = now();
+    if (time - r->last_told < 0.1) return;
+    r->last_told = time;
+    fi_event_init(&e, FANIN_EVENT_STEP);
+    e.event.epoch = r->at.epoch + 1;
+    fi_event_add_figure(&e, "loss", r->t->sums.data / (double)r->t->sums.rows);
+    send(r, &e);
+}
+
+static enum fanin_status run_epoch(struct run *r) {
+    struct fi_batch batch = {.load = load, .arg = r};
+    /* Looking at the clock costs as much as a small step: look about once in 10^7 operations. */
+    const double cost = (double)r->t->batch * (double)r->model->net->param_size;
+    const int64_t look = cost > 1e6 ? 1 : 64;
+    while (r->at.step < r->steps) {
+        const int64_t first = r->at.step * r->t->batch;
+        const double factor =
+            fi_schedule_factor(r->t->schedule, r->t->schedule_attrs,
+                               r->at.epoch * r->steps + r->at.step, r->epochs * r->steps, r->steps);
+        batch.rows = FI_MIN(r->t->batch, r->rows - first);
+        fi_data_order(r->data, FANIN_TRAIN, r->o->seed, (uint64_t)r->at.epoch, first, batch.rows,
+                      r->index);
+        FI_TRY(fi_trainer_run(r->t, &batch, factor, NULL));
+        r->at.step++;
+        if (r->t->ctx->stop) {
+            FI_TRY(checkpoint(r));
+            return fi_fail(r->t->ctx, FANIN_ERR_STOPPED, "stopped in epoch %lld after step %lld",
+                           (long long)r->at.epoch + 1, (long long)r->at.step);
+        }
+        if (r->at.step % look == 0) tell_step(r);
+    }
+    if (!finite_params(r))
+        return fi_fail(r->t->ctx, FANIN_ERR_DIVERGED,
+                       "epoch %lld: %s is not finite any more: lower the learning rate",
+                       (long long)r->at.epoch + 1, fi_exec_first_not_finite(r->t->exec));
+    return FANIN_OK;
+}
+
+/* Mean over the epoch's samples: the data's share of the loss, each regularizer's, the sum. */
+static void add_losses(struct run *r, struct fi_event *e) {
+    const struct fi_terms *terms = &r->t->terms;
+    const double rows = (double)r->t->sums.rows;
+    double total = r->t->sums.data / rows;
+    const int at = e->event.n_figures;
+    fi_event_add_figure(e, "loss", 0);
+    if (terms->n_penalties + terms->n_entropy > 0) fi_event_add_figure(e, "loss_data", total);
+    for (int i = 0; i < terms->n_entropy + terms->n_penalties; i++) {
+        const bool entropy = i < terms->n_entropy;
+        const int k = entropy ? i : i - terms->n_entropy;
+        const struct fi_reg *reg = entropy ? terms->entropy[k] : terms->penalties[k];
+        const double value = entropy ? r->t->sums.entropy[k] / rows : fi_penalty_value(r->t, k);
+        snprintf(r->penalty_names[i], sizeof r->penalty_names[i], "loss_%s", reg->head.name);
+        fi_event_add_figure(e, r->penalty_names[i], value);
+        total += value;
+    }
+    e->figures[at].value = total;
+}
+
+static int64_t patience(const struct run *r) {
+    return r->o->patience > 0 ? r->o->patience : 10;
+}
+
+/* Keeps the best parameters; true when patience is at its end. */
+static bool patience_ends(struct run *r, const struct fi_eval *eval) {
+    for (int i = 0; i < eval->n; i++) {
+        if (strcmp(eval->figures[i].name, r->o->early_stop_metric) != 0) continue;
+        const double sign = eval->higher_is_better[i] ? 1 : -1;
+        const double value = sign * eval->figures[i].value;
+        if (r->at.best_epoch == 0 || value > r->at.best + r->o->min_delta) {
+            r->at.best = value;
+            r->at.best_epoch = r->at.epoch;
+            r->at.bad_epochs = 0;
+            memcpy(r->at.best_params, r->model->params,
+                   (size_t)r->model->net->param_size * sizeof(fi_real));
+        } else {
+            r->at.bad_epochs++;
+        }
+    }
+    return r->at.bad_epochs >= patience(r);
+}
+
+static enum fanin_status finish_epoch(struct run *r, bool *stop) {
+    char validation[FI_MAX_FIGURES][48];
+    struct fi_event e;
+    struct fi_eval eval = {0};
+    struct fi_arena arena;
+    fi_event_init(&e, FANIN_EVENT_EPOCH);
+    add_losses(r, &e);
+    const double lr = r->t->update.step.lr;
+    memset(&r->t->sums, 0, sizeof(r->t->sums));
+    r->at.epoch++;
+    r->at.step = 0;
+    e.event.epoch = r->at.epoch;
+    if (fanin_data_rows(r->data, FANIN_VALIDATION) > 0) {
+        fi_arena_init(&arena, r->t->ctx);
+        enum fanin_status status = fi_evaluate(r->model, r->data, FANIN_VALIDATION, false,
+                                               r->o->early_stop_metric, &arena, &eval);
+        fi_arena_free(&arena);
+        FI_TRY(status);
+        for (int i = 0; i < eval.n; i++) {
+            snprintf(validation[i], sizeof validation[i], "val_%s", eval.figures[i].name);
+            fi_event_add_figure(&e, validation[i], eval.figures[i].value);
+        }
+        if (r->o->early_stop_metric) *stop = patience_ends(r, &eval);
+    }
+    fi_event_add_figure(&e, "lr", lr);
+    fi_event_add_figure(&e, "seconds", now() - r->epoch_began);
+    send(r, &e);
+    const int64_t every = r->o->checkpoint_every > 0 ? r->o->checkpoint_every : 1;
+    return r->at.epoch % every == 0 || *stop || r->at.epoch == r->epochs ? checkpoint(r) : FANIN_OK;
+}
+
+/* ---- the run ------------------------------------------------------------------------------------------------ */
+
+static enum fanin_status check_early_stop(struct run *r) {
+    if (!r->o->early_stop_metric) return FANIN_OK;
+    const struct fanin_record *metric =
+        fanin_record_find(r->t->ctx, "metric", r->o->early_stop_metric);
+    const struct fi_metric *m = (const struct fi_metric *)(const void *)metric;
+    if (strcmp(r->o->early_stop_metric, "loss") != 0 &&
+        (!m || !m->value || (m->task != FANIN_UNLABELED && m->task != r->model->task) ||
+         (m->needs_distribution && !r->model->loss->entropy)))
+        return fi_fail(r->t->ctx, FANIN_ERR_RECIPE,
+                       "train.early_stop.metric '%s' is no figure of this task: use loss, or a "
+                       "metric that `fanin list metric` shows",
+                       r->o->early_stop_metric);
+    if (fanin_data_rows(r->data, FANIN_VALIDATION) < 1)
+        return fi_fail(r->t->ctx, FANIN_ERR_RECIPE,
+                       "train.early_stop needs validation data: set data.validation_fraction or "
+                       "data.validation");
+    r->at.best_params = fi_arena_alloc(&r->arena, r->model->net->param_size, sizeof(fi_real));
+    return r->at.best_params ? FANIN_OK : FANIN_ERR_MEMORY;
+}
+
+static enum fanin_status prepare(struct run *r) {
+    struct fanin_train_options o = *r->o;
+    r->rows = fanin_data_rows(r->data, FANIN_TRAIN);
+    r->epochs = r->o->epochs > 0 ? r->o->epochs : 10;
+    FI_TRY(fi_check_data(r->model, r->data));
+    if (o.batch > r->rows)
+        return fi_fail(r->model->ctx, FANIN_ERR_RECIPE,
+                       "train.batch %lld is more than the %lld training samples: set it to %lld or "
+                       "less",
+                       (long long)o.batch, (long long)r->rows, (long long)r->rows);
+    if (o.batch == 0) o.batch = FI_MIN(128, r->rows);
+    FI_TRY(fanin_trainer_create(&r->t, r->model, &o));
+    r->steps = (r->rows + r->t->batch - 1) / r->t->batch;
+    if (r->t->exec->needs_two_rows && r->rows % r->t->batch == 1 && r->steps > 1) {
+        r->steps--;
+        warn(r, "the last batch of an epoch would be one sample, which batch normalization cannot "
+                "train on: it is dropped");
+    }
+    r->index = fi_arena_alloc(&r->arena, r->t->batch, sizeof(*r->index));
+    if (!r->index) return FANIN_ERR_MEMORY;
+    FI_TRY(check_early_stop(r));
+    r->at.identity = identity(r);
+    return r->o->resume && r->o->checkpoint ? fi_checkpoint_load(r->t, &r->at, r->o->checkpoint)
+                                            : FANIN_OK;
+}
+
+static enum fanin_status run(struct run *r) {
+    FI_TRY(prepare(r));
+    bool stop = r->o->early_stop_metric && r->at.bad_epochs >= patience(r);
+    tell_start(r);
+    while (r->at.epoch < r->epochs && !stop) {
+        r->epoch_began = now();
+        FI_TRY(run_epoch(r));
+        FI_TRY(finish_epoch(r, &stop));
+    }
+    r->ended = stop ? "no improvement on the validation data" : "all epochs done";
+    if (r->at.best_params && r->at.best_epoch > 0)
+        memcpy(r->model->params, r->at.best_params,
+               (size_t)r->model->net->param_size * sizeof(fi_real));
+    struct fi_event e;
+    fi_event_init(&e, FANIN_EVENT_END);
+    e.event.epoch = r->at.epoch;
+    fi_event_add_text(&e, "reason", r->ended);
+    fi_event_add_figure(&e, "epochs", (double)r->at.epoch);
+    if (r->at.best_params) fi_event_add_figure(&e, "best_epoch", (double)r->at.best_epoch);
+    fi_event_add_figure(&e, "seconds", now() - r->began);
+    send(r, &e);
+    return FANIN_OK;
+}
+
+enum fanin_status fanin_train(fanin_model *model, const fanin_data *data,
+                              const struct fanin_train_options *options) {
+    static const struct fanin_train_options defaults = {.size = sizeof(defaults)};
+    struct run r = {.model = model, .data = data, .o = options ? options : &defaults};
+    r.began = r.last_told = now();
+    fi_arena_init(&r.arena, model->ctx);
+    enum fanin_status status = run(&r);
+    fanin_trainer_free(r.t);
+    fi_arena_free(&r.arena);
+    return status;
+}

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One training step. A batch is split into `shards` equal runs of rows; each goes forward, through
+ * the loss and back. With one shard and no clipping, finished tiles of gradient go straight to the
+ * optimizer; otherwise shard gradients are summed by a fixed binary tree and applied afterwards.
+ * Nothing here allocates: the trainer holds all it needs.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "kernel/kernel.h"
+#include "train/train.h"
+
+/* ---- set-up ------------------------------------------------------------------------------------ */
+
+static const struct fanin_rule default_optim = {
+    .name = "sgd",
+    .attrs = (const struct fanin_attr[]){{.name = "lr", .number = 0.1},
+                                         {.name = "momentum", .number = 0.9}},
+    .n_attrs = 2};
+static const struct fanin_rule default_schedule = {.name = "constant"};
+
+static enum fanin_status sort_terms(fanin_trainer *t, const struct fanin_train_options *o) {
+    struct fi_terms *terms = &t->terms;
+    if (o->n_regularize > FI_MAX_REGS)
+        return fi_fail(t->ctx, FANIN_ERR_RECIPE, "regularize: more than %d regularizers",
+                       FI_MAX_REGS);
+    for (int i = 0; i < o->n_regularize; i++) {
+        struct fanin_rule_ref ref;
+        FI_TRY(fi_rule_resolve(&t->arena, &ref, "reg", &o->regularize[i], "regularize"));
+        const struct fi_reg *reg = (const struct fi_reg *)(const void *)ref.record;
+        if (reg->decay) terms->decay += reg->decay(ref.attrs);
+        if (reg->gradient) {
+            terms->penalties[terms->n_penalties] = reg;
+            terms->penalty_attrs[terms->n_penalties++] = ref.attrs;
+        }
+        if (reg->of_entropy) {
+            if (!t->model->loss->entropy)
+                return fi_fail(t->ctx, FANIN_ERR_RECIPE,
+                               "regularize: %s needs predictions that are a distribution, and %s "
+                               "has none: use softmax_cross_entropy",
+                               reg->head.name, t->model->loss->head.name);
+            terms->entropy[terms->n_entropy] = reg;
+            terms->entropy_attrs[terms->n_entropy++] = ref.attrs;
+        }
+    }
+    return FANIN_OK;
+}
+
+static enum fanin_status choose_rules(fanin_trainer *t, const struct fanin_train_options *o) {
+    struct fanin_rule_ref optim, schedule;
+    FI_TRY(fi_rule_resolve(&t->arena, &optim, "optim", o->optim.name ? &o->optim : &default_optim,
+                           "optim"));
+    FI_TRY(fi_rule_resolve(&t->arena, &schedule, "schedule",
+                           o->schedule.name ? &o->schedule : &default_schedule, "schedule"));
+    t->update.optim = (const struct fi_optim *)(const void *)optim.record;
+    t->update.step.attrs = optim.attrs;
+    t->update.step.pow1 = t->update.step.pow2 = 1;
+    t->lr = t->update.optim->lr(optim.attrs);
+    if (t->update.optim->powers) t->update.optim->powers(optim.attrs, &t->base1, &t->base2);
+    t->schedule = (const struct fi_schedule *)(const void *)schedule.record;
+    t->schedule_attrs = schedule.attrs;
+    return sort_terms(t, o);
+}
+
+static enum fanin_status allocate(fanin_trainer *t, const struct fanin_train_options *o) {
+    const int64_t size = t->model->net->param_size;
+    const struct fanin_shape *out = &t->model->net->nodes[fi_net_result(t->model->net)].shape;
+    for (int i = 0; i < t->update.optim->n_states; i++)
+        if (!(t->update.state[i] = fi_arena_alloc(&t->arena, size, sizeof(fi_real))))
+            return FANIN_ERR_MEMORY;
+    if (t->shards > 1 || t->clip_norm > 0) {
+        t->n_grads = 1;
+        for (int64_t s = t->shards; s > 1; s /= 2) t->n_grads++;
+        t->grads = fi_arena_alloc(&t->arena, t->n_grads + 1, sizeof(*t->grads));
+        if (!t->grads) return FANIN_ERR_MEMORY;
+        for (int i = 0; i < t->n_grads; i++)
+            if (!(t->grads[i] = fi_arena_alloc(&t->arena, size, sizeof(fi_real))))
+                return FANIN_ERR_MEMORY;
+    }
+    t->labels = fi_arena_alloc(&t->arena, t->shard_rows, sizeof(*t->labels));
+    t->h = fi_arena_alloc(&t->arena, t->shard_rows, sizeof(double));
+    t->coefficient = fi_arena_alloc(&t->arena, t->shard_rows, sizeof(double));
+    t->targets.cols = out->cols;
+    t->targets.ld = fi_row_stride(out->cols);
+    t->targets.data = fi_arena_alloc(&t->arena, t->shard_rows * t->targets.ld, sizeof(fi_real));
+    uint64_t *keys = fi_arena_alloc(&t->arena, t->model->net->n_params, sizeof(*keys));
+    if (!t->labels || !t->h || !t->coefficient || !t->targets.data || !keys)
+        return FANIN_ERR_MEMORY;
+    for (int i = 0; i < t->model->net->n_params; i++)
+        keys[i] = fi_key(o->seed, "rounding_noise", t->model->net->params[i].name);
+    t->update.noise_keys = keys;
+    return FANIN_OK;
+}
+
+static enum fanin_status check_options(fanin_trainer *t, const struct fanin_train_options *o) {
+    t->batch = o->batch > 0 ? o->batch : 128;
+    t->shards = o->shards > 0 ? o->shards : 1;
+    t->clip_norm = o->clip_norm;
+    if (t->shards & (t->shards - 1) || t->shards > 4096)
+        return fi_fail(t->ctx, FANIN_ERR_RECIPE,
+                       "train.shards is %lld: it must be a power of two up to 4096",
+                       (long long)t->shards);
+    if (t->batch % t->shards != 0)
+        return fi_fail(t->ctx, FANIN_ERR_RECIPE,
+                       "train.batch %lld cannot be split into %lld equal shards: set train.shards "
+                       "to a power of two that divides it",
+                       (long long)t->batch, (long long)t->shards);
+    t->shard_rows = t->batch / t->shards;
+    return FANIN_OK;
+}
+
+static enum fanin_status setup(fanin_trainer *t, const struct fanin_train_options *o) {
+    FI_TRY(check_options(t, o));
+    FI_TRY(choose_rules(t, o));
+    if (!o->allow_symmetric) FI_TRY(fi_guard(t->model, o->rounding_noise > 0));
+    FI_TRY(fi_exec_create(&t->exec, t->model, t->shard_rows, true));
+    if (t->exec->needs_two_rows && t->shard_rows < 2)
+        return fi_fail(t->ctx, FANIN_ERR_RECIPE,
+                       "batch normalization has one value per channel: a batch (or shard) of one "
+                       "sample has no variance; set train.batch to 2 or more");
+    FI_TRY(allocate(t, o));
+    t->update.penalties = t->terms.penalties;
+    t->update.penalty_attrs = t->terms.penalty_attrs;
+    t->update.n_penalties = t->terms.n_penalties;
+    t->update.decay = t->terms.decay;
+    t->update.noise = o->rounding_noise;
+    t->exec->update = &t->update;
+    return FANIN_OK;
+}
+
+enum fanin_status fanin_trainer_create(fanin_trainer **out, fanin_model *model,
+                                       const struct fanin_train_options *options) {
+    static const struct fanin_train_options defaults = {.size = sizeof(defaults)};
+    *out = NULL;
+    fanin_trainer *t = fi_alloc(model->ctx, 1, sizeof(*t));
+    if (!t) return FANIN_ERR_MEMORY;
+    t->ctx = model->ctx;
+    t->model = model;
+    fi_arena_init(&t->arena, model->ctx);
+    enum fanin_status status = setup(t, options ? options : &defaults);
+    if (status != FANIN_OK) {
+        fanin_trainer_free(t);
+        return status;
+    }
+    *out = t;
+    return FANIN_OK;
+}
+
+void fanin_trainer_free(fanin_trainer *trainer) {
+    if (!trainer) return;
+    fanin_ctx *ctx = trainer->ctx;
+    fi_exec_free(trainer->exec);
+    fi_arena_free(&trainer->arena);
+    fi_free(ctx, trainer);
+}
+
+/* ---- the loss of a shard ---------------------------------------------------------------------------- */
+
+/* Adds the entropy terms of `rows` rows to dz; returns Σ over rows of all terms. */
+static double entropy_terms(fanin_trainer *t, const struct fanin_tensor *z,
+                            const struct fanin_tensor *dz, int64_t rows, fi_real scale) {
+    const struct fi_loss *loss = t->model->loss;
+    double total = 0;
+    if (t->terms.n_entropy == 0) return 0;
+    loss->entropy(t->model->loss_attrs, z, t->h, NULL, NULL, 0);
+    memset(t->coefficient, 0, (size_t)rows * sizeof(double));
+    for (int i = 0; i < t->terms.n_entropy; i++)
+        for (int64_t r = 0; r < rows; r++) {
+            double slope;
+            const double value =
+                t->terms.entropy[i]->of_entropy(t->terms.entropy_attrs[i], t->h[r], &slope);
+            t->coefficient[r] += slope;
+            t->sums.entropy[i] += value;
+            total += value;
+        }
+    loss->entropy(t->model->loss_attrs, z, t->h, t->coefficient, dz, scale);
+    return total;
+}
+
+/* Forward, loss, backward of rows first .. first+rows-1. The sum of the losses goes to *sum. */
+static enum fanin_status run_shard(fanin_trainer *t, const struct fi_batch *batch, int64_t first,
+                                   int64_t rows, double *sum) {
+    struct fi_exec *e = t->exec;
+    const int result = fi_net_result(t->model->net);
+    const fi_real scale = (fi_real)(1.0 / (double)batch->rows);
+    e->x.rows = t->targets.rows = rows;
+    batch->load(batch->arg, first, rows, &e->x, t->labels, &t->targets);
+    fi_exec_forward(e, rows, first, (uint64_t)t->t);
+    const double data = t->model->loss->run(t->model->loss_attrs, &e->y[result], t->labels,
+                                            &t->targets, &e->dy[result], scale);
+    const double entropy = entropy_terms(t, &e->y[result], &e->dy[result], rows, scale);
+    t->sums.data += data;
+    t->sums.rows += rows;
+    *sum += data + entropy;
+    if (!isfinite(data + entropy)) {
+        const char *tensor = fi_exec_first_not_finite(e);
+        return fi_fail(
+            t->ctx, FANIN_ERR_DIVERGED,
+            "step %lld: the loss is %s; the first tensor that is not finite is %s: lower "
+            "the learning rate, or look at the data's scale",
+            (long long)t->t + 1, isnan(data + entropy) ? "not a number" : "infinite",
+            tensor ? tensor : "the loss itself");
+    }
+    fi_exec_backward(e);
+    return FANIN_OK;
+}
+
+/* ---- whole gradients ------------------------------------------------------------------------------------ */
+
+static void add_into(fanin_trainer *t, fi_real *to, const fi_real *from) {
+    t->ctx->kernels->add(to, from, t->model->net->param_size);
+}
+
+/* grads[0] is the leaf in work; grads[1 + l] waits for its sibling at level l. Shard s closes the
+ * levels of its trailing one bits, so the sum is the binary tree over the shards' indexes. */
+static enum fanin_status sum_shards(fanin_trainer *t, const struct fi_batch *batch, double *sum) {
+    for (int64_t s = 0; s < t->shards; s++) {
+        const int64_t first = s * t->shard_rows;
+        const int64_t rows = FI_MIN(t->shard_rows, batch->rows - first);
+        memset(t->grads[0], 0, (size_t)t->model->net->param_size * sizeof(fi_real));
+        t->update.grads = t->grads[0];
+        if (rows > 0 && !(rows == 1 && t->exec->needs_two_rows))
+            FI_TRY(run_shard(t, batch, first, rows, sum));
+        int level = 0;
+        for (; (s >> level) & 1; level++) add_into(t, t->grads[0], t->grads[1 + level]);
+        if (level + 1 < t->n_grads) {
+            fi_real *swap = t->grads[1 + level];
+            t->grads[1 + level] = t->grads[0];
+            t->grads[0] = swap;
+        }
+    }
+    return FANIN_OK;
+}
+
+static void apply_whole(fanin_trainer *t) {
+    fi_real *g = t->grads[0];
+    const int64_t n = t->model->net->param_size;
+    fi_update_finish_gradient(t->exec, &t->update, g);
+    if (t->clip_norm > 0) {
+        const double norm = sqrt(t->ctx->kernels->sum_squares(g, n));
+        if (norm > t->clip_norm) t->ctx->kernels->scale(g, (fi_real)(t->clip_norm / norm), n);
+    }
+    fi_update_apply(t->exec, &t->update, g);
+}
+
+/* ---- the step ------------------------------------------------------------------------------------------ */
+
+enum fanin_status fi_trainer_run(fanin_trainer *t, const struct fi_batch *batch, double lr_factor,
+                                 double *loss) {
+    struct fi_optim_step *o = &t->update.step;
+    double sum = 0;
+    o->lr = t->lr * lr_factor;
+    o->t = t->t + 1;
+    o->pow1 *= t->base1;
+    o->pow2 *= t->base2;
+    if (t->grads) {
+        FI_TRY(sum_shards(t, batch, &sum));
+        apply_whole(t);
+    } else {
+        FI_TRY(run_shard(t, batch, 0, batch->rows, &sum));
+    }
+    t->t++;
+    if (loss) *loss = sum / (double)batch->rows;
+    return FANIN_OK;
+}
+
+double fi_penalty_value(const fanin_trainer *t, int penalty) {
+    double sum = 0;
+    for (int i = 0; i < t->model->net->n_params; i++) {
+        const struct fi_param *p = &t->model->net->params[i];
+        if (p->spec.decay)
+            sum += t->terms.penalties[penalty]->value(t->terms.penalty_attrs[penalty],
+                                                      t->model->params + p->offset, p->size);
+    }
+    return sum;
+}
+
+/* ---- steps on the caller's arrays ------------------------------------------------------------------------ */
+
+struct arrays {
+    const float *x, *targets;
+    const int32_t *labels;
+};
+
+static void load_arrays(void *arg, int64_t first, int64_t n, const struct fanin_tensor *x,
+                        int32_t *labels, const struct fanin_tensor *targets) {
+    const struct arrays *a = arg;
+    for (int64_t r = 0; r < n; r++) {
+        const float *from = a->x + (first + r) * x->cols;
+        for (int64_t c = 0; c < x->cols; c++) x->data[r * x->ld + c] = (fi_real)from[c];
+        if (a->labels) labels[r] = a->labels[first + r];
+        for (int64_t c = 0; a->targets && c < targets->cols; c++)
+            targets->data[r * targets->ld + c] =
+                (fi_real)a->targets[(first + r) * targets->cols + c];
+    }
+}
+
+enum fanin_status fanin_trainer_step(fanin_trainer *trainer, const float *x, int64_t n,
+                                     const int32_t *labels, const float *targets, double *loss) {
+    struct arrays a = {.x = x, .labels = labels, .targets = targets};
+    const struct fi_batch batch = {.load = load_arrays, .arg = &a, .rows = n};
+    const bool wants = trainer->model->loss->wants_labels;
+    if (!x || n < 1 || n > trainer->batch)
+        return fi_fail(trainer->ctx, FANIN_ERR_ARGUMENT, "a step takes 1 to %lld samples, not %lld",
+                       (long long)trainer->batch, (long long)n);
+    if (trainer->exec->needs_two_rows && n < 2)
+        return fi_fail(trainer->ctx, FANIN_ERR_ARGUMENT,
+                       "batch normalization cannot train on one sample");
+    if (wants ? !labels : !targets)
+        return fi_fail(trainer->ctx, FANIN_ERR_ARGUMENT, "loss %s needs %s",
+                       trainer->model->loss->head.name, wants ? "labels" : "targets");
+    for (int64_t r = 0; wants && r < n; r++)
+        if (labels[r] < 0 || labels[r] >= fanin_model_outputs(trainer->model))
+            return fi_fail(trainer->ctx, FANIN_ERR_ARGUMENT,
+                           "label %d of sample %lld is not below the %lld classes", labels[r],
+                           (long long)r, (long long)fanin_model_outputs(trainer->model));
+    return fi_trainer_run(trainer, &batch, 1, loss);
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Training inside the library: the trainer (one step), the loop over epochs, evaluation,
+ * checkpoints, the symmetry guard.
+ */
+#ifndef FI_TRAIN_H
+#define FI_TRAIN_H
+
+#include "data/data.h"
+#include "graph/graph.h"
+
+/* Where a step takes its samples from: rows first .. first+n-1 of the batch. */
+struct fi_batch {
+    void (*load)(void *arg, int64_t first, int64_t n, const struct fanin_tensor *x, int32_t *labels,
+                 const struct fanin_tensor *targets);
+    void *arg;
+    int64_t rows;
+};
+
+/* Regularizers sorted by how they act. */
+#define FI_MAX_REGS 16
+struct fi_terms {
+    const struct fi_reg *penalties[FI_MAX_REGS]; /* on weights, through the gradient */
+    const void *penalty_attrs[FI_MAX_REGS];
+    int n_penalties;
+    const struct fi_reg *entropy[FI_MAX_REGS]; /* on predictions */
+    const void *entropy_attrs[FI_MAX_REGS];
+    int n_entropy;
+    double decay; /* decoupled */
+};
+
+/* Sums over the samples of an epoch. */
+struct fi_loss_sums {
+    double data;
+    double entropy[FI_MAX_REGS]; /* of each entropy term */
+    int64_t rows;
+};
+
+struct fanin_trainer {
+    fanin_ctx *ctx;
+    fanin_model *model;
+    struct fi_arena arena;
+    struct fi_exec *exec;
+    struct fi_update update;
+    struct fi_terms terms;
+    const struct fi_schedule *schedule;
+    const void *schedule_attrs;
+    int64_t batch, shards, shard_rows;
+    double clip_norm;
+    double base1, base2; /* of the optimizer's running powers */
+    double lr;           /* base learning rate */
+    int64_t t;           /* updates done */
+    fi_real **grads;     /* whole-gradient mode: log2(shards)+2 buffers; else NULL */
+    int n_grads;
+    int32_t *labels; /* of a shard */
+    struct fanin_tensor targets;
+    double *h, *coefficient; /* of a shard's rows */
+    struct fi_loss_sums sums;
+};
+
+/* One update. *loss: mean over the batch of all terms that depend on the samples. lr_factor
+ * multiplies the optimizer's learning rate. */
+enum fanin_status fi_trainer_run(fanin_trainer *t, const struct fi_batch *batch, double lr_factor,
+                                 double *loss);
+/* Σ over the weights of a penalty. */
+double fi_penalty_value(const fanin_trainer *t, int penalty);
+
+/* Refuses hidden units that start equal and can never part, and weights that can never move. */
+enum fanin_status fi_guard(const fanin_model *model, bool noise);
+
+/* Metrics of one pass. */
+#define FI_MAX_FIGURES 40
+struct fi_eval {
+    struct fanin_figure figures[FI_MAX_FIGURES]; /* "loss" first */
+    bool higher_is_better[FI_MAX_FIGURES];
+    int n;
+    int n_main; /* the first of them: the loss and the metrics that are not extra */
+    int64_t rows;
+    int64_t *confusion; /* n_classes², in the arena given; NULL: none */
+    int64_t n_classes;
+};
+/* Do net, loss and data fit? */
+enum fanin_status fi_check_data(const fanin_model *model, const fanin_data *data);
+/* extra: all metrics; else those that are not extra and the one named `also` (may be NULL). */
+enum fanin_status fi_evaluate(fanin_model *model, const fanin_data *data, enum fanin_part part,
+                              bool extra, const char *also, struct fi_arena *arena,
+                              struct fi_eval *out);
+
+/* Where a run stands; what a checkpoint holds besides parameters and optimizer state. */
+struct fi_progress {
+    int64_t epoch; /* epochs finished */
+    int64_t step;  /* updates of the current epoch done */
+    double best;   /* best early-stop figure so far */
+    int64_t best_epoch, bad_epochs;
+    fi_real *best_params; /* like model->params, or NULL */
+    uint64_t identity;    /* of recipe, net, data: a checkpoint of another run is refused */
+};
+enum fanin_status fi_checkpoint_save(const fanin_trainer *t, const struct fi_progress *p,
+                                     const char *path);
+enum fanin_status fi_checkpoint_load(fanin_trainer *t, struct fi_progress *p, const char *path);
+
+/* Builds an event with figures and texts and hands it over. */
+struct fi_event {
+    struct fanin_event event;
+    struct fanin_figure figures[FI_MAX_FIGURES];
+    struct fanin_text texts[8];
+};
+void fi_event_init(struct fi_event *e, enum fanin_event_type type);
+void fi_event_add_figure(struct fi_event *e, const char *name, double value);
+void fi_event_add_text(struct fi_event *e, const char *name, const char *value);
+void fi_event_send(struct fi_event *e, fanin_event_fn fn, void *payload);
+
+#endif
