@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Context, report, errors and exit codes of the command (app.h).
+ */
+#include "app.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+const struct opt common_options[] = {
+    {"json", 0, OPT_FLAG, offsetof(struct common, json), NULL,
+     "write JSON, one object a line, instead of text", 0, 0},
+    {"quiet", 'q', OPT_FLAG, offsetof(struct common, quiet), NULL, "write results only", 0, 0},
+    {"seed", 0, OPT_COUNT, offsetof(struct common, seed), "N",
+     "seed of all random numbers, instead of the recipe's", 0, UINT64_C(9007199254740992)},
+    {"threads", 0, OPT_COUNT, offsetof(struct common, threads), "N",
+     "threads to use; results do not depend on it", 1, 1024},
+    {NULL, 0, OPT_FLAG, 0, NULL, NULL, 0, 0}};
+
+/* ---- errors ------------------------------------------------------------------------------------------ */
+
+int fail_with(int code, const char *format, ...) {
+    char line[2048];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    /* one line, and nothing in it that a terminal obeys */
+    for (char *c = line; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = ' ';
+    fprintf(stderr, "fanin: %s\n", line);
+    return code;
+}
+
+static int exit_code(enum fanin_status status, int io) {
+    switch (status) {
+    case FANIN_OK:
+        return EXIT_DONE;
+    case FANIN_ERR_ARGUMENT:
+        return EXIT_USAGE;
+    case FANIN_ERR_IO:
+        return io;
+    case FANIN_ERR_DATA:
+    case FANIN_ERR_RECIPE:
+    case FANIN_ERR_SHAPE:
+    case FANIN_ERR_SYMMETRIC:
+        return EXIT_REFUSED;
+    case FANIN_ERR_DIVERGED:
+        return EXIT_DIVERGED;
+    case FANIN_ERR_STOPPED:
+        return EXIT_STOPPED;
+    case FANIN_ERR_MEMORY:
+    case FANIN_ERR_UNSUPPORTED:
+    case FANIN_ERR_INTERNAL:
+        return EXIT_SYSTEM;
+    }
+    return EXIT_SYSTEM;
+}
+
+int fail_reading(const struct app *app, enum fanin_status status) {
+    return fail_with(exit_code(status, EXIT_REFUSED), "%s", fanin_errmsg(app->ctx));
+}
+
+int fail_writing(const struct app *app, enum fanin_status status) {
+    return fail_with(exit_code(status, EXIT_SYSTEM), "%s", fanin_errmsg(app->ctx));
+}
+
+int check_writable(const struct app *app, const char *path) {
+    fanin_file *file;
+    enum fanin_status status = fanin_file_create(&file, app->ctx, path);
+    if (status != FANIN_OK) return fail_writing(app, status);
+    fanin_file_free(file);
+    return 0;
+}
+
+/* ---- context and report ---------------------------------------------------------------------------- */
+
+static void log_line(void *payload, enum fanin_log_level level, const char *line) {
+    (void)payload;
+    if (level == FANIN_LOG_WARN) fprintf(stderr, "fanin: warning: %s\n", line);
+}
+
+int app_sink(void *payload, const char *text, size_t bytes) {
+    struct app *app = payload;
+    if (app->sink_errno) return 1;
+    errno = 0;
+    if (fwrite(text, 1, bytes, stdout) == bytes && fflush(stdout) == 0) return 0;
+    app->sink_errno = errno ? errno : EIO;
+    return 1;
+}
+
+static struct fanin_report_options report_options(const struct app *app) {
+    struct fanin_report_options options = {
+        .size = sizeof options, .quiet = app->common->quiet, .brief = app->brief};
+    const char *terminal = getenv("TERM"), *colors = getenv("NO_COLOR");
+    struct winsize window;
+    options.terminal = isatty(STDOUT_FILENO) && terminal && strcmp(terminal, "dumb") != 0;
+    options.color = options.terminal && !(colors && *colors);
+    if (options.terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0)
+        options.width = window.ws_col;
+    return options;
+}
+
+int app_open(struct app *app) {
+    char error[1024];
+    struct fanin_ctx_options options = {.size = sizeof options, .log = log_line};
+    if (app->common->threads.given) options.threads = (int)app->common->threads.value;
+    enum fanin_status status = fanin_ctx_create(&app->ctx, &options, error, sizeof error);
+    if (status != FANIN_OK) return fail_with(exit_code(status, EXIT_SYSTEM), "%s", error);
+    struct fanin_report_options report = report_options(app);
+    status = fanin_report_create(&app->report, app->ctx, app->common->json ? "json" : "text",
+                                 app_sink, app, &report);
+    return status == FANIN_OK ? 0 : fail_writing(app, status);
+}
+
+void app_close(struct app *app) {
+    fanin_report_free(app->report);
+    fanin_ctx_free(app->ctx);
+    app->report = NULL;
+    app->ctx = NULL;
+}
+
+int add_seed(const struct app *app, const struct opt_list *given, struct opt_list *out,
+             char text[40]) {
+    *out = (struct opt_list){calloc((size_t)given->n + 3, sizeof *out->items), 0};
+    if (!out->items) return fail_with(EXIT_SYSTEM, "out of memory");
+    for (int i = 0; i < given->n; i++) out->items[out->n++] = given->items[i];
+    if (!app->common->seed.given) return 0;
+    snprintf(text, 40, "train.seed=%" PRIu64, app->common->seed.value);
+    out->items[out->n++] = text;
+    return 0;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the commands share: the common options, the context, the report, errors and exit codes.
+ *
+ * A failure is one line on stderr, "fanin: …", and an exit code (docs/cli.md); results go to
+ * stdout.
+ */
+#ifndef FANIN_CLI_APP_H
+#define FANIN_CLI_APP_H
+
+#include <fanin/fanin.h>
+#include <fanin/format.h>
+#include <fanin/report.h>
+#include <stdio.h>
+
+#include "opt.h"
+
+enum {
+    EXIT_DONE = 0,
+    EXIT_SYSTEM = 1,
+    EXIT_USAGE = 2,
+    EXIT_REFUSED = 3,
+    EXIT_DIVERGED = 4,
+    EXIT_STOPPED = 5
+};
+
+/* The options everybody takes. First member of a command's struct, so that offsets agree. */
+struct common {
+    int json, quiet;
+    struct opt_count threads, seed;
+};
+extern const struct opt common_options[];
+
+struct app {
+    const char *name; /* the command */
+    int brief;        /* evaluations without the confusion matrix */
+    int argc;         /* behind the command's name */
+    char **argv;
+    const struct common *common;
+    fanin_ctx *ctx;
+    fanin_report *report;
+    int sink_errno; /* why stdout took no more; 0: it did */
+};
+
+/* A command: `run` gets an open app and returns the exit code. */
+struct command {
+    struct opt_command usage;
+    int brief;
+    size_t size; /* of the struct its options go to, which begins with a struct common */
+    int (*run)(struct app *app, const void *fields, const char *const *operands, int n);
+};
+extern const struct command cmd_train, cmd_eval, cmd_predict, cmd_info, cmd_list, cmd_help;
+/* NULL beyond the last. */
+const struct command *command_at(int index);
+const struct command *command_find(const char *name);
+
+/* Makes app->ctx and app->report. 0, or an exit code after a message. */
+int app_open(struct app *app);
+/* Frees both. */
+void app_close(struct app *app);
+/* The sink of app->report: stdout. */
+int app_sink(void *app, const char *text, size_t bytes);
+
+/* Prints the message of the context and returns the exit code of `status`. What was being done
+ * decides what a file error means: an input is refused, an output is a failure of the system. */
+int fail_reading(const struct app *app, enum fanin_status status);
+int fail_writing(const struct app *app, enum fanin_status status);
+/* "fanin: …", one line. Returns `code`. */
+int fail_with(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* 0 if `path` can be written (nothing is left behind), else an exit code after a message. */
+int check_writable(const struct app *app, const char *path);
+
+/* A copy of the overrides with "train.seed=N" behind them if --seed was given, and room for two
+ * more. Free out->items with free(). */
+int add_seed(const struct app *app, const struct opt_list *given, struct opt_list *out,
+             char text[40]);
+
+#endif

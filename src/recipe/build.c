@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From the layers of a recipe to a net and a model, once the data are known.
+ *
+ * Names and attributes were checked when the recipe was read; what can still fail is that shapes do
+ * not fit, and the message then begins with the line of the layer.
+ */
+#include <string.h>
+
+#include "recipe/recipe.h"
+
+static enum fanin_status fill_outputs(fanin_ctx *ctx, struct fanin_attr *attrs,
+                                      const struct fi_layer *layer, int64_t outputs) {
+    const struct fi_attrs *given = &layer->attrs;
+    if (given->n > 0) memcpy(attrs, given->items, (size_t)given->n * sizeof *attrs);
+    for (int64_t i = 0; i < given->n && i < 64; i++) {
+        if (!(given->outputs >> i & 1)) continue;
+        if (outputs < 1) {
+            return fi_fail_at(ctx, layer->mark,
+                              "net.%s: takes its %s from the data, which have no labels; give it a "
+                              "number",
+                              layer->name, attrs[i].name);
+        }
+        attrs[i].number = (double)outputs;
+    }
+    return FANIN_OK;
+}
+
+/* nodes: indexes in the net of what was added so far; nodes[0] is the input. */
+static enum fanin_status add_layer(fanin_net *net, int *nodes, const fanin_recipe *r, int index,
+                                   int64_t outputs) {
+    const struct fi_layer *layer = &r->layers.items[index];
+    int inputs[FANIN_MAX_INPUTS];
+    for (int i = 0; i < layer->n_inputs; i++) inputs[i] = nodes[layer->inputs[i] + 1];
+    struct fanin_attr *attrs = fi_alloc(r->ctx, layer->attrs.n, sizeof *attrs);
+    if (!attrs) return FANIN_ERR_MEMORY;
+    enum fanin_status status = fill_outputs(r->ctx, attrs, layer, outputs);
+    if (status == FANIN_OK) {
+        status = fanin_net_add(net, &nodes[index + 1], layer->op->name, layer->name, inputs,
+                               layer->n_inputs, attrs, layer->attrs.n);
+        bool recipe = status == FANIN_ERR_RECIPE || status == FANIN_ERR_SHAPE;
+        if (recipe) status = fi_fail_prefix(r->ctx, status, layer->mark);
+    }
+    fi_free(r->ctx, attrs);
+    return status;
+}
+
+static enum fanin_status add_layers(fanin_net *net, const fanin_recipe *r,
+                                    const struct fanin_shape *shape, int64_t outputs) {
+    int *nodes = fi_alloc(r->ctx, r->layers.n + 1, sizeof *nodes);
+    if (!nodes) return FANIN_ERR_MEMORY;
+    enum fanin_status status = fanin_net_input(net, &nodes[0], NULL, shape->rank, shape->dims);
+    for (int i = 0; i < r->layers.n && status == FANIN_OK; i++) {
+        status = add_layer(net, nodes, r, i, outputs);
+    }
+    fi_free(r->ctx, nodes);
+    return status;
+}
+
+enum fanin_status fanin_recipe_model(fanin_model **out, const fanin_recipe *recipe,
+                                     const struct fanin_shape *shape, int64_t outputs,
+                                     const fanin_data *data) {
+    *out = NULL;
+    if (!shape) {
+        return fi_fail(recipe->ctx, FANIN_ERR_ARGUMENT, "fanin_recipe_model: no shape is given");
+    }
+    fanin_net *net;
+    FI_TRY(fanin_net_create(&net, recipe->ctx));
+    enum fanin_status status = add_layers(net, recipe, shape, outputs);
+    if (status != FANIN_OK) {
+        fanin_net_free(net);
+        return status;
+    }
+    struct fanin_model_options options = {.size = sizeof options,
+                                          .loss = recipe->loss,
+                                          .init = recipe->init,
+                                          .seed = recipe->train.seed,
+                                          .data = data,
+                                          .recipe = recipe->json};
+    status = fanin_model_create(out, net, &options);
+    if (status != FANIN_ERR_SHAPE && status != FANIN_ERR_RECIPE) return status;
+    /* the last layer does not fit the data, or loss and init do not fit the net */
+    struct fi_mark mark = recipe->root->mark;
+    if (status == FANIN_ERR_SHAPE) {
+        mark = recipe->layers.items[recipe->layers.n - 1].mark;
+    } else {
+        mark.line = 0;
+    }
+    return fi_fail_prefix(recipe->ctx, status, mark);
+}

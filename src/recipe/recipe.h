@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Recipes inside the library: from a tree of values to the structs that data, train and graph take.
+ *
+ *   value, scalar, yaml, json   the tree (value.h)
+ *   override                    "--set path=value", before anything is interpreted
+ *   section                     what the keys of `data`, `train`, … are (records, as everything
+ * else) rule                        records and attributes: names and types checked, with line
+ *   layers                      the list `net`, with `repeat` unrolled and nodes named
+ *   recipe                      all of it; builds the model
+ */
+#ifndef FI_RECIPE_H
+#define FI_RECIPE_H
+
+#include <fanin/recipe.h>
+
+#include "recipe/value.h"
+
+#define FI_RECIPE_MAX_LAYERS 4096 /* after `repeat` */
+
+/* ---- sections ------------------------------------------------------------------------------------ */
+
+/* A section is described by a record, like everything else that has attributes. An attribute of the
+ * kind "section" is a list or map with rules of its own; fi_attrs_read leaves it to its reader. */
+struct fi_section_data {
+    struct fanin_rule_ref reader;
+    const char *dir, *train, *train_labels, *validation, *validation_labels, *test, *test_labels;
+    double validation_fraction, test_fraction;
+    int normalize;
+};
+struct fi_section_train {
+    int64_t epochs, batch, seed, shards;
+    double clip_norm, rounding_noise;
+    int allow_symmetric;
+    struct fanin_rule_ref early_stop, checkpoint;
+};
+struct fi_section_early_stop {
+    const char *metric;
+    int64_t patience;
+    double min_delta;
+};
+struct fi_section_checkpoint {
+    const char *path;
+    int64_t every;
+};
+struct fi_section_repeat {
+    int64_t times;
+    struct fanin_rule_ref net;
+};
+
+extern const struct fanin_record fi_section_recipe; /* the top level */
+extern const struct fanin_record fi_section_data, fi_section_train, fi_section_early_stop,
+    fi_section_checkpoint, fi_section_repeat;
+#define FI_SECTION_KIND "section"
+
+/* The section of a name, NULL if there is none. */
+const struct fanin_record *fi_section_find(const char *name);
+/* The spec of a key, NULL if the record has no such key. */
+const struct fanin_attr_spec *fi_spec_find(const struct fanin_record *record, const char *key);
+
+/* ---- rules and attributes -------------------------------------------------------------------------- */
+
+/* "unknown key 'lerning' in train; did you mean …?" with the keys of `record`; path "" is the
+ * recipe. */
+enum fanin_status fi_fail_key(struct fi_arena *arena, struct fi_mark mark, const char *key,
+                              const struct fanin_record *record, const char *path);
+/* "unknown optimizer 'adan'; did you mean …?" with the records of `kind`. */
+enum fanin_status fi_fail_record(struct fi_arena *arena, struct fi_mark mark, const char *kind,
+                                 const char *name);
+/* "<path>: expected <what>, found …" */
+enum fanin_status fi_fail_type(fanin_ctx *ctx, const struct fi_value *value, const char *path,
+                               const char *expected);
+#define fi_fail_type(...) fi_given(FANIN_ERR_RECIPE, fi_fail_type(__VA_ARGS__))
+
+/* `name`, or `{name: attributes}`: the entry or scalar of the name and the attributes (NULL: none).
+ */
+enum fanin_status fi_rule_split(fanin_ctx *ctx, struct fi_value *value, const char *path,
+                                const char **name, struct fi_mark *mark, struct fi_value **attrs);
+
+/* A value as a rule of `kind`; every name, type and bound is checked. `path` stands in messages. */
+enum fanin_status fi_rule_read(struct fi_arena *arena, struct fanin_rule *out, const char *kind,
+                               struct fi_value *value, const char *path);
+/* The same where name and attributes were told apart already; value may be NULL. */
+enum fanin_status fi_rule_read_named(struct fi_arena *arena, struct fanin_rule *out,
+                                     const char *kind, const char *name, struct fi_mark mark,
+                                     struct fi_value *value, const char *path);
+
+/* "path.name", or the name alone where the path is ""; NULL without memory. */
+const char *fi_path(struct fi_arena *arena, const char *path, const char *name);
+
+/* The attributes of a record that was found. With `outputs` a whole number may be that word. null
+ * means "not given", except where the attribute takes null as a value. */
+struct fi_attrs {
+    struct fanin_attr *items;
+    int64_t n;
+    uint64_t outputs; /* bit i: items[i] is the word `outputs`, for now the number 1 */
+};
+enum fanin_status fi_attrs_read(struct fi_arena *arena, struct fi_attrs *out,
+                                const struct fanin_record *record, struct fi_value *value,
+                                const char *path, bool outputs);
+/* Parses what fi_attrs_read gave: what is missing is found now. */
+enum fanin_status fi_attrs_finish(struct fi_arena *arena, const void **out,
+                                  const struct fanin_record *record, const struct fi_attrs *attrs,
+                                  struct fi_mark mark, const char *path);
+/* The attribute of a name, NULL if it was not given. */
+const struct fanin_attr *fi_attrs_find(const struct fi_attrs *attrs, const char *name);
+
+/* ---- layers ------------------------------------------------------------------------------------------ */
+
+struct fi_layer {
+    const struct fanin_record *op;
+    uint64_t hash;          /* of the name: a few thousand layers look for free names */
+    const char *name;       /* of the node */
+    const char *given;      /* as `name:` says; NULL: none */
+    struct fi_entry *item;  /* its place in the tree */
+    struct fi_value *value; /* its attributes, NULL: none */
+    struct fi_mark mark;
+    int inputs[FANIN_MAX_INPUTS]; /* layers before it; -1: the input of the net */
+    int n_inputs;
+    struct fi_value *shared; /* the outermost `repeat` of several rounds it stands in: its list … */
+    int64_t shared_index;    /* … and position there; NULL: none */
+    struct fi_attrs attrs;   /* set by fi_layers_read */
+};
+struct fi_layers {
+    struct fi_layer *items;
+    int n;
+    int64_t cap;
+};
+
+/* Unrolls the list `net`: names, order and inputs of all layers; attributes are not read yet. */
+enum fanin_status fi_layers_expand(struct fi_arena *arena, struct fi_layers *out,
+                                   struct fi_value *net);
+/* Reads the attributes of all layers. */
+enum fanin_status fi_layers_read(struct fi_arena *arena, struct fi_layers *layers);
+/* Splits the `repeat` at list->entries[index] into as many repeats of one round, so that each round
+ * can be changed alone. Names stay what they were. */
+enum fanin_status fi_repeat_split(struct fi_arena *arena, struct fi_value *list, int64_t index);
+
+/* ---- overrides ------------------------------------------------------------------------------------------ */
+
+/* Applies "path=value" to the tree. */
+enum fanin_status fi_override(struct fi_arena *arena, struct fi_value *root, const char *text);
+/* Puts the short forms `data: digits` and `data: {csv: …}` as `data: {reader: …}`. */
+enum fanin_status fi_data_canonical(struct fi_arena *arena, struct fi_value *root);
+
+/* ---- the recipe -------------------------------------------------------------------------------------- */
+
+struct fanin_recipe {
+    fanin_ctx *ctx;
+    struct fi_arena arena;
+    struct fi_value *root;
+    const char *json;
+    struct fanin_rule loss, init; /* name NULL: not given */
+    struct fanin_data_options data;
+    struct fanin_train_options train;
+    struct fi_layers layers;
+};
+
+extern const char fi_recipe_digits[]; /* YAML of the default recipe */
+/* JSON of the recipe for a table; NULL without memory. */
+const char *fi_recipe_table(struct fi_arena *arena, const char *file, const char *target);
+
+#endif

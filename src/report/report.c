@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The life of a report, and what its writers share: numbers as text, look-up in events, the clock.
+ */
+#include "report/report.h"
+
+#include <locale.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+const char *fi_event_name(enum fanin_event_type type) {
+    static const char *const names[] = {[FANIN_EVENT_START] = "start",
+                                        [FANIN_EVENT_PARAM] = "param",
+                                        [FANIN_EVENT_STEP] = "step",
+                                        [FANIN_EVENT_EPOCH] = "epoch",
+                                        [FANIN_EVENT_CHECKPOINT] = "checkpoint",
+                                        [FANIN_EVENT_WARNING] = "warning",
+                                        [FANIN_EVENT_END] = "end",
+                                        [FANIN_EVENT_EVAL] = "eval"};
+    return names[type];
+}
+
+/* printf and strtod use the decimal point of the caller's locale; we write '.'. */
+static void neutral_point(char *text) {
+    const char *point = localeconv()->decimal_point;
+    char *found = strcmp(point, ".") != 0 && *point ? strstr(text, point) : NULL;
+    if (!found) return;
+    *found = '.';
+    memmove(found + 1, found + strlen(point), strlen(found + strlen(point)) + 1);
+}
+
+static bool not_finite(char out[FI_NUMBER_SIZE], double value) {
+    if (isfinite(value)) return false;
+    strcpy(out, isnan(value) ? "nan" : value > 0 ? "inf" : "-inf");
+    return true;
+}
+
+void fi_number_exact(char out[FI_NUMBER_SIZE], double value) {
+    if (not_finite(out, value)) return;
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(out, FI_NUMBER_SIZE, "%.*g", digits, value);
+        if (strtod(out, NULL) == value) break;
+    }
+    neutral_point(out);
+}
+
+void fi_number_short(char out[FI_NUMBER_SIZE], double value, int digits) {
+    if (not_finite(out, value)) return;
+    bool whole = value == floor(value) && fabs(value) < 1e15;
+    if (whole)
+        snprintf(out, FI_NUMBER_SIZE, "%.0f", value);
+    else
+        snprintf(out, FI_NUMBER_SIZE, "%.*g", digits, value);
+    neutral_point(out);
+}
+
+const char *fi_event_text(const struct fanin_event *event, const char *name) {
+    for (int i = 0; i < event->n_texts; i++)
+        if (!strcmp(event->texts[i].name, name)) return event->texts[i].value;
+    return NULL;
+}
+
+double fi_event_figure(const struct fanin_event *event, const char *name) {
+    for (int i = 0; i < event->n_figures; i++)
+        if (!strcmp(event->figures[i].name, name)) return event->figures[i].value;
+    return NAN;
+}
+
+double fi_report_clock(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* ---- public ------------------------------------------------------------------------------------------ */
+
+enum fanin_status fanin_report_create(fanin_report **out, fanin_ctx *ctx, const char *writer,
+                                      fanin_sink_fn sink, void *payload,
+                                      const struct fanin_report_options *options) {
+    *out = NULL;
+    const struct fi_report *record =
+        (const struct fi_report *)fanin_record_find(ctx, "report", writer);
+    if (!record) return fi_fail(ctx, FANIN_ERR_ARGUMENT, "no report writer is called '%s'", writer);
+    fanin_report *report = fi_alloc(ctx, 1, sizeof *report);
+    if (!report) return FANIN_ERR_MEMORY;
+    report->ctx = ctx;
+    report->writer = record;
+    report->sink = sink;
+    report->payload = payload;
+    if (options) memcpy(&report->options, options, FI_MIN(options->size, sizeof *options));
+    if (report->options.width <= 0) report->options.width = 80;
+    fi_text_init(&report->line, ctx);
+    *out = report;
+    return FANIN_OK;
+}
+
+/* Hands the line to the sink. A line that memory cut short is dropped: half a JSON object is worse.
+ */
+static void flush_line(fanin_report *report) {
+    struct fi_text *line = &report->line;
+    if (line->failed)
+        report->failed = true;
+    else if (line->length > 0 && report->sink(report->payload, line->data, line->length) != 0)
+        report->failed = true;
+    line->length = 0;
+    if (line->data) line->data[0] = '\0';
+}
+
+static bool is_silent(const fanin_report *report, const struct fanin_event *event) {
+    return report->failed || (report->options.quiet && event->type != FANIN_EVENT_WARNING &&
+                              event->type != FANIN_EVENT_EVAL);
+}
+
+void fanin_report_event(void *payload, const struct fanin_event *event) {
+    fanin_report *report = payload;
+    if (is_silent(report, event)) return;
+    report->writer->event(report, event);
+    flush_line(report);
+}
+
+void fanin_report_note(fanin_report *report, const char *what, const struct fanin_text *texts,
+                       int n_texts, const struct fanin_figure *figures, int n_figures) {
+    if (report->failed) return;
+    report->writer->note(report, what, texts, n_texts, figures, n_figures);
+    flush_line(report);
+}
+
+int fanin_report_failed(const fanin_report *report) {
+    return report->failed;
+}
+
+void fanin_report_free(fanin_report *report) {
+    if (!report) return;
+    fi_text_free(&report->line);
+    fi_free(report->ctx, report);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What report writers share. A writer appends to report->line; report.c hands that to the sink
+ * after each event, and keeps quiet for ever once the sink refused.
+ */
+#ifndef FI_REPORT_H
+#define FI_REPORT_H
+
+#include <fanin/report.h>
+
+#include "base/base.h"
+
+/* A writer record. */
+struct fi_report {
+    struct fanin_record head;
+    void (*event)(fanin_report *report, const struct fanin_event *event);
+    void (*note)(fanin_report *report, const char *what, const struct fanin_text *texts,
+                 int n_texts, const struct fanin_figure *figures, int n_figures);
+};
+
+struct fanin_report {
+    fanin_ctx *ctx;
+    const struct fi_report *writer;
+    fanin_sink_fn sink;
+    void *payload;
+    struct fanin_report_options options;
+    struct fi_text line; /* what this event has to say */
+    bool failed;
+    /* progress of a run, for the writers that draw it */
+    bool bar_drawn, table_begun;
+    double run_began; /* seconds, at step run_first */
+    int64_t run_first;
+};
+
+#define FI_NUMBER_SIZE 40
+
+/* The word for an event: "start", "param", "epoch", … */
+const char *fi_event_name(enum fanin_event_type type);
+/* The shortest decimal that reads back as the same double, or "nan", "inf", "-inf"; '.' in any
+ * locale. */
+void fi_number_exact(char out[FI_NUMBER_SIZE], double value);
+/* For people: `digits` significant digits. */
+void fi_number_short(char out[FI_NUMBER_SIZE], double value, int digits);
+/* NULL: the event has no such text. */
+const char *fi_event_text(const struct fanin_event *event, const char *name);
+/* NaN: the event has no such figure. */
+double fi_event_figure(const struct fanin_event *event, const char *name);
+/* Seconds of a clock that only goes forward. */
+double fi_report_clock(void);
+
+#endif
