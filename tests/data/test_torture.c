@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every allocation of a load fails once, and from there on for ever: an error code, a message,
+ * nothing leaked (counted here; the sanitizers see the rest).
+ */
+#include "data/data_support.h"
+
+struct counter {
+    int64_t calls, fail_at, live;
+    bool for_ever;
+};
+
+static void *counted_alloc(void *payload, size_t bytes, size_t align) {
+    struct counter *c = payload;
+    int64_t call = c->calls++;
+    if (call == c->fail_at || (c->for_ever && call > c->fail_at)) return NULL;
+    void *memory = aligned_alloc(align, (bytes + align - 1) / align * align);
+    c->live += memory != NULL;
+    return memory;
+}
+
+static void counted_free(void *payload, void *memory) {
+    ((struct counter *)payload)->live -= memory != NULL;
+    free(memory);
+}
+
+typedef enum fanin_status (*attempt_fn)(struct fixture *f, fanin_ctx *ctx);
+
+static enum fanin_status load(struct fixture *f, fanin_ctx *ctx, const char *reader,
+                              const char *labels) {
+    struct fanin_data_options o = {.size = sizeof o,
+                                   .reader = {.name = reader},
+                                   .train = f->path[0] ? f->path : NULL,
+                                   .train_labels = labels,
+                                   .test_fraction = 0.3,
+                                   .validation_fraction = 0.2};
+    fanin_data *d, *again = NULL;
+    FI_TRY(fanin_data_load(&d, ctx, &o));
+    const struct fi_table *t = &d->tables[0];
+    enum fanin_status status = FANIN_OK;
+    if (f->path[0])
+        status = fi_data_load_like(&again, ctx, d->reader, d->schema, f->path, labels, &t->shape,
+                                   d->shift, d->scale, t->output_names, t->n_outputs, t->task);
+    fanin_data_free(again);
+    fanin_data_free(d);
+    return status;
+}
+
+static enum fanin_status load_csv(struct fixture *f, fanin_ctx *ctx) {
+    return load(f, ctx, "csv", NULL);
+}
+static enum fanin_status load_idx(struct fixture *f, fanin_ctx *ctx) {
+    return load(f, ctx, "idx", f->other);
+}
+static enum fanin_status load_random_labels(struct fixture *f, fanin_ctx *ctx) {
+    return load(f, ctx, "random_labels", NULL);
+}
+
+static void torture(struct fixture *f, attempt_fn attempt) {
+    for (int for_ever = 0; for_ever < 2; for_ever++) {
+        enum fanin_status status = FANIN_ERR_MEMORY;
+        for (int64_t at = 0; status != FANIN_OK; at++) {
+            struct counter c = {.fail_at = INT64_MAX, .for_ever = for_ever};
+            struct fanin_ctx_options options = {.size = sizeof options,
+                                                .threads = 1,
+                                                .allocator = {counted_alloc, counted_free, &c}};
+            fanin_ctx *ctx;
+            assert_int_equal(fanin_ctx_create(&ctx, &options, NULL, 0), FANIN_OK);
+            const int64_t before = c.live;
+            c.fail_at = c.calls + at;
+            status = attempt(f, ctx);
+            if (status != FANIN_OK) {
+                if (status != FANIN_ERR_MEMORY)
+                    fail_msg("allocation %d: %s: %s", (int)at, fanin_status_name(status),
+                             fanin_errmsg(ctx));
+                assert_non_null(strstr(fanin_errmsg(ctx), "memory"));
+            }
+            assert_int_equal(c.live, before);
+            fanin_ctx_free(ctx);
+            assert_int_equal(c.live, 0);
+            assert_true(at < 5000);
+        }
+    }
+}
+
+static void test_csv(void **state) {
+    struct fixture *f = *state;
+    put_text(f, "a.csv", "a,b,c\n1,x,u\n2,y,v\n,x,v\n4,,u\n5,y,u\n6,x,v\n");
+    torture(f, load_csv);
+}
+
+static void test_idx(void **state) {
+    struct fixture *f = *state;
+    uint8_t bytes[64], packed[256];
+    size_t n = idx_header(bytes, 0x08, 2, (uint32_t[]){8, 2});
+    memset(bytes + n, 3, 16);
+    put(f, "x.idx.gz", packed, gzip_bytes(packed, sizeof packed, bytes, n + 16));
+    n = idx_header(bytes, 0x08, 1, (uint32_t[]){8});
+    for (int i = 0; i < 8; i++) bytes[n + (size_t)i] = (uint8_t)(i % 2);
+    put_other(f, "y.idx", bytes, n + 8);
+    torture(f, load_idx);
+}
+
+static void test_sources(void **state) {
+    struct fixture *f = *state;
+    torture(f, load_random_labels);
+}
+
+static struct CMUnitTest tests[] = {
+    DATA_TEST(test_csv),
+    DATA_TEST(test_idx),
+    DATA_TEST(test_sources),
+};
+int main(void) {
+    return test_main(tests);
+}

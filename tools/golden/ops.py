@@ -1,0 +1,180 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes tests/golden/ops.txt: what PyTorch says of every op and loss that both have.
+
+    pip install -r tools/golden/requirements.txt && tools/golden/ops.py > tests/golden/ops.txt
+
+Needed only when a record is added. Inputs and parameters are float32 numbers; PyTorch computes from them in float64 on
+the CPU, and results are rounded to float32: the reference is then right to the last digit, which PyTorch's own float32
+kernels are not in the tails.
+
+A line is a word and its values; '#' begins a comment. `twin KIND NAME` promises a case, `without NAME REASON` says why
+there is none. A case:
+
+    case KIND NAME MODE        KIND op or loss, MODE training or inference
+    attr NAME number|text V
+    rows N
+    input D1 D2 ...            the shape of a sample, a line per input
+    tensor WHAT N V1 ... VN    row-major; x0 x1 ... inputs, y, dy, dx0 dx1 ..., param:S before the call, grad:S,
+                               after:S a statistic after the call; of losses z, labels or target, loss, dz
+    end
+"""
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+torch.set_num_threads(1)
+rng = np.random.default_rng(20)
+
+# Kinks and zeros of both signs, what underflows, what saturates.
+SPECIAL = [0.0, -0.0, 1, -1, 3, -3, 6, -6, 1e-30, -1e-30, 1e-3, -1e-3, 12, -12, 30, -30, 100, -100, 1e4, -1e4, 1e6, -1e6]
+
+# name, function, list of attributes; lecun_tanh, which PyTorch has not, is composed of what it has
+ACTIVATIONS = [
+    ("elu", F.elu, [{}, {"alpha": 1.5}]),
+    ("erf", torch.erf, [{}]),
+    ("gelu", F.gelu, [{}, {"approximate": "tanh"}]),
+    ("hard_sigmoid", F.hardsigmoid, [{}]),
+    ("hard_tanh", lambda x, min=-1, max=1: F.hardtanh(x, min, max), [{}, {"min": -0.5, "max": 1.25}]),
+    ("leaky_relu", F.leaky_relu, [{}, {"negative_slope": 0.25}]),
+    ("lecun_tanh", lambda x: 1.7159 * torch.tanh(x * 2 / 3), [{}]),
+    ("mish", F.mish, [{}]),
+    ("relu", F.relu, [{}]),
+    ("relu6", F.relu6, [{}]),
+    ("selu", F.selu, [{}]),
+    ("sigmoid", torch.sigmoid, [{}]),
+    ("silu", F.silu, [{}]),
+    ("softplus", F.softplus, [{}, {"beta": 2.5}]),
+    ("softsign", F.softsign, [{}]),
+    ("tanh", torch.tanh, [{}]),
+]
+WITHOUT = {"dropout": "its masks are random; see tests/op/test_dropout.c"}
+OUT, TWINS = [], []
+
+
+def normal(*shape, std=1.0):
+    return (std * rng.standard_normal(shape)).astype(np.float32)
+
+
+def line(*words):
+    OUT.append(" ".join(str(w) for w in words))
+
+
+def tensor(what, values):
+    if isinstance(values, torch.Tensor):
+        values = values.detach().numpy()
+    flat = np.asarray(values).astype(np.float32).ravel()
+    # the shortest decimals that read back as the same float32
+    line("tensor", what, flat.size, *(repr(float(str(v))) for v in flat))
+
+
+def leaf(values):
+    return torch.tensor(values.astype(np.float64), requires_grad=True)
+
+
+def begin(kind, name, mode, attrs, rows, shapes):
+    if (kind, name) not in TWINS:
+        TWINS.append((kind, name))
+    line("case", kind, name, mode)
+    for key, value in attrs.items():
+        line("attr", key, "text" if isinstance(value, str) else "number", value)
+    line("rows", rows)
+    for shape in shapes:
+        line("input", *shape)
+
+
+def op(name, function, inputs, attrs=None, params=None, statistics=None, mode="training"):
+    """function(inputs, params, statistics) -> y; statistics are changed in place."""
+    begin("op", name, mode, attrs or {}, inputs[0].shape[0], [x.shape[1:] for x in inputs])
+    xs = [leaf(x) for x in inputs]
+    ps = {key: leaf(value) for key, value in (params or {}).items()}
+    ss = {key: torch.tensor(value.astype(np.float64)) for key, value in (statistics or {}).items()}
+    for i, x in enumerate(inputs):
+        tensor(f"x{i}", x)
+    for key, value in {**(params or {}), **(statistics or {})}.items():
+        tensor(f"param:{key}", value)
+    y = function(xs, ps, ss)
+    tensor("y", y)
+    if mode == "training":
+        dy = normal(*y.shape)
+        y.backward(torch.tensor(dy.astype(np.float64)))
+        tensor("dy", dy)
+        for i, x in enumerate(xs):
+            tensor(f"dx{i}", x.grad)
+        for key, value in ps.items():
+            tensor(f"grad:{key}", value.grad)
+    for key, value in ss.items():
+        tensor(f"after:{key}", value)
+    line("end")
+
+
+def activations():
+    for name, function, choices in ACTIVATIONS:
+        for attrs in choices:
+            x = np.concatenate([np.array(SPECIAL, np.float32), normal(26, std=2.5)]).reshape(4, 12)
+            op(name, lambda xs, ps, ss: function(xs[0], **attrs), [x], attrs)
+    for name, function in (("log_softmax", F.log_softmax), ("softmax", F.softmax)):
+        x = normal(4, 11, std=3)
+        x[1, 4], x[2, 5], x[3, :] = 1e4, -1e4, 7
+        op(name, lambda xs, ps, ss: function(xs[0], 1), [x])
+        x = normal(3, 2, 5)  # the whole sample is one distribution
+        op(name, lambda xs, ps, ss: function(xs[0].flatten(1), 1).view(3, 2, 5), [x])
+
+
+def layers():
+    for rows, shape, units, bias in ((5, (7,), 3, True), (3, (19,), 37, True), (4, (2, 3), 5, False), (1, (1,), 1, True)):
+        n = int(np.prod(shape))
+        params = {"weight": normal(units, n, std=0.5)}
+        if bias:
+            params["bias"] = normal(units)
+        op("dense", lambda xs, ps, ss: F.linear(xs[0].flatten(1), ps["weight"], ps.get("bias")), [normal(rows, *shape)],
+           {"units": units, "bias": int(bias)}, params)
+    for shape, attrs in (((6,), {}), ((3, 4), {"momentum": 0.25, "eps": 0.01}), ((5,), {"affine": 0})):
+        for mode in ("training", "inference"):
+            c = shape[0]
+            params = {"weight": 1 + normal(c, std=0.3), "bias": normal(c)} if attrs.get("affine", 1) else {}
+            statistics = {"running_mean": normal(c), "running_var": np.exp(normal(c))}
+            op("batch_norm", lambda xs, ps, ss: F.batch_norm(
+                xs[0], ss["running_mean"], ss["running_var"], ps.get("weight"), ps.get("bias"), mode == "training",
+                attrs.get("momentum", 0.1), attrs.get("eps", 1e-5)), [3 + normal(8, *shape, std=2)], attrs, params,
+               statistics, mode)
+    op("add", lambda xs, ps, ss: xs[0] + xs[1] + xs[2], [normal(3, 5) for _ in range(3)])
+    op("flatten", lambda xs, ps, ss: xs[0].flatten(1), [normal(3, 2, 4)])
+
+
+def loss(name, function, rows, cols, truth, values):
+    """function(z, truth) -> the mean over the batch."""
+    begin("loss", name, "training", {}, rows, [(cols,)])
+    z = normal(rows, cols, std=3)
+    z[0, 0] = 40
+    z_ = leaf(z)
+    value = function(z_, torch.tensor(values.astype(np.int64 if truth == "labels" else np.float64)))
+    value.backward()
+    tensor("z", z)
+    tensor(truth, values)
+    tensor("loss", value)
+    tensor("dz", z_.grad)
+    line("end")
+
+
+def losses():
+    for rows, cols in ((5, 10), (1, 2), (7, 33)):
+        loss("softmax_cross_entropy", F.cross_entropy, rows, cols, "labels", np.arange(rows) * 3 % cols)
+        loss("mse", F.mse_loss, rows, cols, "target", normal(rows, cols))
+
+
+def main():
+    activations()
+    layers()
+    losses()
+    print("# Written by tools/golden/ops.py, which says what the lines mean. PyTorch "
+          f"{torch.__version__.split('+')[0]}, NumPy {np.__version__}.")
+    for kind, name in TWINS:
+        print("twin", kind, name)
+    for name, reason in WITHOUT.items():
+        print("without", name, reason)
+    print("\n".join(OUT))
+
+
+if __name__ == "__main__":
+    main()
