@@ -70,6 +70,12 @@ static void print_type(char *out, size_t size, const struct fanin_attr_spec *a) 
     case FANIN_ATTR_GAIN:
         snprintf(out, size, "number%s, or an activation's name", bounds);
         return;
+    case FANIN_ATTR_TEXTS:
+        if (a->text)
+            snprintf(out, size, "one of %s, or a map from names to these", a->text);
+        else
+            snprintf(out, size, "list of texts");
+        return;
     }
 }
 
@@ -90,7 +96,8 @@ static void print_default(char *out, size_t size, const struct fanin_attr_spec *
             snprintf(out, size, "%g", a->def);
         return;
     case FANIN_ATTR_CHOICE:
-        print_word(out, size, a->text, (int)a->def);
+    case FANIN_ATTR_TEXTS:
+        if (a->text) print_word(out, size, a->text, (int)a->def);
         return;
     case FANIN_ATTR_STRING:
         if (a->text) snprintf(out, size, "%s", a->text);

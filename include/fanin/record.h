@@ -30,8 +30,13 @@ typedef float fanin_real;
 
 struct fanin_rule;
 
-/* A named value. Exactly one of text, rule, list is set, else the value is `number`
- * (booleans are 0 and 1; null is FANIN_ATTR_NULL). `line` is the recipe line, 0 if none. */
+/* A text, and what it is for where it came out of a map; name NULL: out of a list. */
+struct fanin_named_text {
+    const char *name, *text;
+};
+
+/* A named value. At most one of text, rule, list, texts is set, else the value is `number`
+ * (booleans are 0 and 1) or null. `line` is the recipe line, 0 if none. */
 struct fanin_attr {
     const char *name;
     double number;
@@ -39,6 +44,8 @@ struct fanin_attr {
     const struct fanin_rule *rule;
     const double *list;
     int64_t n_list;
+    const struct fanin_named_text *texts;
+    int64_t n_texts;
     int line;
     int is_null;
 };
@@ -60,11 +67,20 @@ enum fanin_attr_type {
     FANIN_ATTR_STRING, /* field: const char *, default `text` */
     FANIN_ATTR_RULE,   /* field: struct fanin_rule_ref; `text` names the kind, "init" */
     FANIN_ATTR_LIST,   /* field: struct fanin_list */
-    FANIN_ATTR_GAIN    /* field: struct fanin_gain: a number, or an activation's name */
+    FANIN_ATTR_GAIN,   /* field: struct fanin_gain: a number, or an activation's name */
+    /* field: struct fanin_texts. A list of texts, also written as one text with commas; or, where
+     * `text` holds words "a|b|c", one of them for all or a map {name: word}. */
+    FANIN_ATTR_TEXTS
 };
 
 struct fanin_list {
     const double *values;
+    int64_t n;
+};
+
+/* Texts in the order they were given; n == 0: nothing was. */
+struct fanin_texts {
+    const struct fanin_named_text *items;
     int64_t n;
 };
 

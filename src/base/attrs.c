@@ -41,19 +41,31 @@ static void consider(const char *name, const char **best, const char *candidate)
 
 /* ---- values -------------------------------------------------------------------------------------- */
 
+int fi_word_index(const char *words, const char *text) {
+    const size_t length = strlen(text);
+    for (int index = 0;; index++) {
+        size_t n = strcspn(words, "|");
+        if (n == length && memcmp(words, text, n) == 0) return index;
+        if (!words[n]) return -1;
+        words += n + 1;
+    }
+}
+
 static enum fanin_status wrong_type(const struct place *at, const struct fanin_attr_spec *spec,
                                     const struct fanin_attr *attr, const char *wanted) {
     if (attr->is_null) return refuse(at, "'%s' must be %s, not null", spec->name, wanted);
     if (attr->rule)
         return refuse(at, "'%s' must be %s, not a map ('%s')", spec->name, wanted,
                       attr->rule->name ? attr->rule->name : "");
-    if (attr->list) return refuse(at, "'%s' must be %s, not a list", spec->name, wanted);
+    if (attr->list || (attr->texts && !attr->texts[0].name))
+        return refuse(at, "'%s' must be %s, not a list", spec->name, wanted);
+    if (attr->texts) return refuse(at, "'%s' must be %s, not a map", spec->name, wanted);
     if (attr->text) return refuse(at, "'%s' must be %s, not '%s'", spec->name, wanted, attr->text);
     return refuse(at, "'%s' must be %s, not %g", spec->name, wanted, attr->number);
 }
 
 static bool is_number(const struct fanin_attr *attr) {
-    return !attr->is_null && !attr->text && !attr->rule && !attr->list;
+    return !attr->is_null && !attr->text && !attr->rule && !attr->list && !attr->texts;
 }
 
 static bool in_bounds(const struct fanin_attr_spec *spec, double value) {
@@ -106,15 +118,8 @@ static enum fanin_status read_choice(const struct place *at, const struct fanin_
                                      const struct fanin_attr *attr, void *field) {
     char wanted[256];
     (void)snprintf(wanted, sizeof wanted, "one of %s", spec->text);
-    if (!attr->text || attr->is_null) return wrong_type(at, spec, attr, wanted);
-    size_t length = strlen(attr->text);
-    int index = 0;
-    for (const char *word = spec->text;; index++) {
-        size_t n = strcspn(word, "|");
-        if (n == length && memcmp(word, attr->text, n) == 0) break;
-        if (!word[n]) return wrong_type(at, spec, attr, wanted);
-        word += n + 1;
-    }
+    const int index = attr->text && !attr->is_null ? fi_word_index(spec->text, attr->text) : -1;
+    if (index < 0) return wrong_type(at, spec, attr, wanted);
     *(int *)field = index;
     return FANIN_OK;
 }
@@ -156,6 +161,65 @@ static enum fanin_status read_list(const struct place *at, const struct fanin_at
         copy[i] = values[i];
     }
     *(struct fanin_list *)field = (struct fanin_list){copy, n};
+    return FANIN_OK;
+}
+
+/* The parts of "a, b, c", without the blanks around them. */
+static enum fanin_status split_texts(const struct place *at, const char *text,
+                                     struct fanin_texts *out) {
+    int64_t n = 1;
+    for (const char *p = text; *p; p++) n += *p == ',';
+    struct fanin_named_text *items = fi_arena_alloc(at->arena, n, sizeof *items);
+    if (!items) return FANIN_ERR_MEMORY;
+    *out = (struct fanin_texts){.items = items};
+    for (const char *p = text;; p++) {
+        p += strspn(p, " ");
+        size_t all = strcspn(p, ","), length = all;
+        while (length > 0 && p[length - 1] == ' ') length--;
+        if (length > 0) {
+            const char *copy = fi_arena_printf(at->arena, "%.*s", (int)length, p);
+            if (!copy) return FANIN_ERR_MEMORY;
+            items[out->n++].text = copy;
+        }
+        p += all;
+        if (!*p) return FANIN_OK;
+    }
+}
+
+static enum fanin_status copy_texts(const struct place *at, const struct fanin_attr *attr,
+                                    struct fanin_texts *out) {
+    struct fanin_named_text *items = fi_arena_alloc(at->arena, attr->n_texts, sizeof *items);
+    if (!items) return FANIN_ERR_MEMORY;
+    for (int64_t i = 0; i < attr->n_texts; i++) {
+        const struct fanin_named_text *from = &attr->texts[i];
+        items[i].text = fi_arena_strdup(at->arena, from->text);
+        if (from->name) items[i].name = fi_arena_strdup(at->arena, from->name);
+        if (!items[i].text || (from->name && !items[i].name)) return FANIN_ERR_MEMORY;
+    }
+    *out = (struct fanin_texts){items, attr->n_texts};
+    return FANIN_OK;
+}
+
+static enum fanin_status read_texts(const struct place *at, const struct fanin_attr_spec *spec,
+                                    const struct fanin_attr *attr, void *field) {
+    struct fanin_texts *out = field;
+    char wanted[256] = "a list of texts";
+    if (spec->text)
+        (void)snprintf(wanted, sizeof wanted, "one of %s, or a map from names to these",
+                       spec->text);
+    if (attr->is_null || (!attr->text && !attr->texts)) return wrong_type(at, spec, attr, wanted);
+    if (attr->text && !spec->text) return split_texts(at, attr->text, out);
+    const struct fanin_named_text whole = {NULL, attr->text};
+    const struct fanin_attr one = {.texts = &whole, .n_texts = 1};
+    const bool keyed = attr->texts && attr->texts[0].name;
+    if (attr->texts && keyed != (spec->text != NULL)) return wrong_type(at, spec, attr, wanted);
+    FI_TRY(copy_texts(at, attr->text ? &one : attr, out));
+    for (int64_t i = 0; i < out->n && spec->text; i++) {
+        const struct fanin_named_text *item = &out->items[i];
+        if (fi_word_index(spec->text, item->text) >= 0) continue;
+        return refuse(at, "'%s%s%s' must be one of %s, not '%s'", spec->name, keyed ? "." : "",
+                      keyed ? item->name : "", spec->text, item->text);
+    }
     return FANIN_OK;
 }
 
@@ -209,6 +273,8 @@ static enum fanin_status read_value(const struct place *at, const struct fanin_a
         return read_list(at, spec, attr, field);
     case FANIN_ATTR_GAIN:
         return read_gain(at, spec, attr, field);
+    case FANIN_ATTR_TEXTS:
+        return read_texts(at, spec, attr, field);
     }
     return fi_fail(at->arena->ctx, FANIN_ERR_INTERNAL, "%s: '%s' has no known type", at->where,
                    spec->name);
@@ -238,6 +304,9 @@ static void set_null(const struct fanin_attr_spec *spec, void *field) {
         break;
     case FANIN_ATTR_GAIN:
         *(struct fanin_gain *)field = (struct fanin_gain){.value = NAN};
+        break;
+    case FANIN_ATTR_TEXTS:
+        *(struct fanin_texts *)field = (struct fanin_texts){0};
         break;
     }
 }

@@ -174,6 +174,9 @@ enum fanin_status fi_attrs_parse(struct fi_arena *arena, const void **out,
                                  const struct fanin_record *record, const struct fanin_attr *attrs,
                                  int64_t n, const char *where);
 
+/* The place of `text` among words "a|b|c", -1: it is none of them. */
+int fi_word_index(const char *words, const char *text);
+
 /* Spec helpers for record files: FI_ATTR_INT(struct dense, units, 0, 1, 1e9, "help", flags). */
 #define FI_ATTR_BOOL(type, field, def, help)                                                       \
     { #field, FANIN_ATTR_BOOL, offsetof(type, field), def, 0, 1, NULL, help, 0 }
@@ -191,6 +194,11 @@ enum fanin_status fi_attrs_parse(struct fi_arena *arena, const void **out,
     { #field, FANIN_ATTR_LIST, offsetof(type, field), 0, 0, 0, NULL, help, flags }
 #define FI_ATTR_GAIN(type, field, def, min, max, help, flags)                                      \
     { #field, FANIN_ATTR_GAIN, offsetof(type, field), def, min, max, NULL, help, flags }
+#define FI_ATTR_TEXTS(type, field, help)                                                           \
+    { #field, FANIN_ATTR_TEXTS, offsetof(type, field), 0, 0, 0, NULL, help, 0 }
+/* One of the words for all names, or a map {name: word}; `def` is what is told as the default. */
+#define FI_ATTR_WORDS(type, field, def, words, help)                                               \
+    { #field, FANIN_ATTR_TEXTS, offsetof(type, field), def, 0, 0, words, help, 0 }
 #define FI_ATTR_END                                                                                \
     { NULL, FANIN_ATTR_BOOL, 0, 0, 0, 0, NULL, NULL, 0 }
 

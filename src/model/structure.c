@@ -35,6 +35,20 @@ static json_t *list_to_json(const struct fanin_list *list) {
     return array;
 }
 
+static json_t *texts_to_json(const struct fanin_texts *texts) {
+    if (texts->n == 0) return json_null();
+    json_t *json = texts->items[0].name ? json_object() : json_array();
+    int failed = json == NULL;
+    for (int64_t i = 0; i < texts->n && !failed; i++) {
+        const struct fanin_named_text *item = &texts->items[i];
+        failed = item->name ? json_object_set_new(json, item->name, json_string(item->text))
+                            : json_array_append_new(json, json_string(item->text));
+    }
+    if (!failed) return json;
+    json_decref(json);
+    return NULL;
+}
+
 static json_t *value_to_json(const struct fanin_attr_spec *spec, const char *attrs) {
     const void *field = attrs + spec->offset;
     switch (spec->type) {
@@ -58,6 +72,8 @@ static json_t *value_to_json(const struct fanin_attr_spec *spec, const char *att
         if (gain->name) return json_string(gain->name);
         return isnan(gain->value) ? json_null() : json_real(gain->value);
     }
+    case FANIN_ATTR_TEXTS:
+        return texts_to_json(field);
     }
     return NULL;
 }
@@ -124,6 +140,33 @@ static enum fanin_status list_from_json(struct fi_arena *arena, struct fanin_att
     return FANIN_OK;
 }
 
+/* A list of texts, or a map of them. */
+static enum fanin_status texts_from_json(struct fi_arena *arena, struct fanin_attr *out,
+                                         json_t *json) {
+    const size_t n = json_is_array(json) ? json_array_size(json) : json_object_size(json);
+    struct fanin_named_text *texts = fi_arena_alloc(arena, (int64_t)n, sizeof *texts);
+    if (!texts) return FANIN_ERR_MEMORY;
+    void *member = json_object_iter(json); /* NULL for a list */
+    for (size_t i = 0; i < n; i++, member = json_object_iter_next(json, member)) {
+        const json_t *value = member ? json_object_iter_value(member) : json_array_get(json, i);
+        if (!json_is_string(value))
+            return fi_fail(arena->ctx, FANIN_ERR_DATA, "a list of texts holds something else");
+        texts[i].text = fi_arena_strdup(arena, json_string_value(value));
+        if (member) texts[i].name = fi_arena_strdup(arena, json_object_iter_key(member));
+        if (!texts[i].text || (member && !texts[i].name)) return FANIN_ERR_MEMORY;
+    }
+    out->texts = texts;
+    out->n_texts = (int64_t)n;
+    return FANIN_OK;
+}
+
+/* Whether a member is a text: what tells lists and maps of texts from lists of numbers and rules.
+ */
+static bool holds_texts(json_t *json) {
+    if (json_is_array(json)) return json_is_string(json_array_get(json, 0));
+    return json_is_string(json_object_iter_value(json_object_iter(json)));
+}
+
 static enum fanin_status attr_from_json(struct fi_arena *arena, struct fanin_attr *out,
                                         const char *name, const json_t *json, int depth) {
     if (!(out->name = fi_arena_strdup(arena, name))) return FANIN_ERR_MEMORY;
@@ -144,10 +187,12 @@ static enum fanin_status attr_from_json(struct fi_arena *arena, struct fanin_att
         out->text = fi_arena_strdup(arena, json_string_value(json));
         return out->text ? FANIN_OK : FANIN_ERR_MEMORY;
     case JSON_ARRAY:
-        return list_from_json(arena, out, json);
     case JSON_OBJECT:
         break;
     }
+    json_t *nested = (json_t *)(uintptr_t)json; /* its iterators take no const */
+    if (holds_texts(nested)) return texts_from_json(arena, out, nested);
+    if (json_is_array(json)) return list_from_json(arena, out, json);
     struct fanin_rule *rule = fi_arena_alloc(arena, 1, sizeof(*rule));
     if (!rule) return FANIN_ERR_MEMORY;
     out->rule = rule;

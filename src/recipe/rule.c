@@ -140,11 +140,34 @@ static enum fanin_status read_list(struct fi_arena *arena, struct fanin_attr *ou
     return FANIN_OK;
 }
 
+/* The texts of a list or of a map of scalars. */
+static enum fanin_status read_texts(struct fi_arena *arena, struct fanin_attr *out,
+                                    const struct fi_value *value, const char *path) {
+    struct fanin_named_text *texts = fi_arena_alloc(arena, value->n, sizeof *texts);
+    if (!texts) return FANIN_ERR_MEMORY;
+    for (int64_t i = 0; i < value->n; i++) {
+        struct fi_value *member = value->entries[i].value;
+        if (member->kind == FI_VALUE_LIST || member->kind == FI_VALUE_MAP ||
+            member->kind == FI_VALUE_NULL)
+            return fi_fail_type(arena->ctx, member, path, "texts");
+        fi_value_as_text(member);
+        texts[i] = (struct fanin_named_text){value->entries[i].key, member->text};
+    }
+    if (value->n == 0)
+        out->text = ""; /* an empty list */
+    else
+        out->texts = texts;
+    out->n_texts = value->n;
+    return FANIN_OK;
+}
+
 /* A value as the attribute's type reads it. What does not fit is passed on as what it is, so that
  * the parser of all records refuses it. */
 static enum fanin_status convert(struct fi_arena *arena, struct fanin_attr *out,
                                  const struct fanin_attr_spec *spec, struct fi_value *value,
                                  const char *path) {
+    const bool nested = value->kind == FI_VALUE_MAP || value->kind == FI_VALUE_LIST;
+    if (spec->type == FANIN_ATTR_TEXTS && nested) return read_texts(arena, out, value, path);
     if (spec->type == FANIN_ATTR_RULE || value->kind == FI_VALUE_MAP) {
         struct fanin_rule *rule = fi_arena_alloc(arena, 1, sizeof *rule);
         if (!rule) return FANIN_ERR_MEMORY;
@@ -156,7 +179,8 @@ static enum fanin_status convert(struct fi_arena *arena, struct fanin_attr *out,
         return FANIN_OK;
     }
     if (value->kind == FI_VALUE_LIST) return read_list(arena, out, value, path);
-    bool text = spec->type == FANIN_ATTR_STRING || spec->type == FANIN_ATTR_CHOICE;
+    bool text = spec->type == FANIN_ATTR_STRING || spec->type == FANIN_ATTR_CHOICE ||
+                spec->type == FANIN_ATTR_TEXTS;
     if (text) fi_value_as_text(value);
     if (value->kind == FI_VALUE_TEXT ||
         (value->kind == FI_VALUE_BOOL && spec->type != FANIN_ATTR_BOOL)) {

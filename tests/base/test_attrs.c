@@ -16,6 +16,7 @@ struct all {
     const char *note;
     struct fanin_rule_ref inner;
     struct fanin_list sizes;
+    struct fanin_texts names, per;
 };
 
 static const struct fanin_attr_spec specs[] = {
@@ -29,6 +30,8 @@ static const struct fanin_attr_spec specs[] = {
     FI_ATTR_STRING(struct all, note, "none", "text", 0),
     FI_ATTR_RULE(struct all, inner, "op", "another op"),
     FI_ATTR_LIST(struct all, sizes, "numbers", 0),
+    FI_ATTR_TEXTS(struct all, names, "names"),
+    FI_ATTR_WORDS(struct all, per, 0, "mean|median", "what for each"),
     FI_ATTR_END,
 };
 
@@ -154,6 +157,43 @@ static void one_number_is_a_list(void **state) {
                    PARSE(f, UNITS, {.name = "sizes", .text = "x"}));
 }
 
+static void texts(void **state) {
+    struct fixture *f = *state;
+    assert_ok(f->ctx, PARSE(f, UNITS, {.name = "names", .text = " a b , c,,"}));
+    const struct all *a = f->out;
+    assert_int_equal(a->names.n, 2);
+    assert_string_equal(a->names.items[0].text, "a b");
+    assert_string_equal(a->names.items[1].text, "c");
+    assert_int_equal(a->per.n, 0);
+    const struct fanin_named_text list[] = {{NULL, "a, b"}, {NULL, "c"}};
+    assert_ok(f->ctx, PARSE(f, UNITS, {.name = "names", .texts = list, .n_texts = 2}));
+    a = f->out;
+    assert_int_equal(a->names.n, 2);
+    assert_string_equal(a->names.items[0].text, "a, b");
+    assert_refused(f->ctx, FANIN_ERR_RECIPE, "'names' must be a list of texts, not 3",
+                   PARSE(f, UNITS, {.name = "names", .number = 3}));
+    const struct fanin_named_text map[] = {{"x", "median"}, {"y", "mean"}};
+    assert_refused(f->ctx, FANIN_ERR_RECIPE, "'names' must be a list of texts, not a map",
+                   PARSE(f, UNITS, {.name = "names", .texts = map, .n_texts = 2}));
+    assert_ok(f->ctx, PARSE(f, UNITS, {.name = "per", .texts = map, .n_texts = 2}));
+    a = f->out;
+    assert_string_equal(a->per.items[0].name, "x");
+    assert_string_equal(a->per.items[1].text, "mean");
+    assert_ok(f->ctx, PARSE(f, UNITS, {.name = "per", .text = "median"}));
+    a = f->out;
+    assert_int_equal(a->per.n, 1);
+    assert_null(a->per.items[0].name);
+    const struct fanin_named_text bad[] = {{"x", "middle"}};
+    assert_refused(f->ctx, FANIN_ERR_RECIPE, "'per.x' must be one of mean|median, not 'middle'",
+                   PARSE(f, UNITS, {.name = "per", .texts = bad, .n_texts = 1}));
+    assert_refused(f->ctx, FANIN_ERR_RECIPE, "'per' must be one of mean|median, not 'no'",
+                   PARSE(f, UNITS, {.name = "per", .text = "no"}));
+    assert_refused(f->ctx, FANIN_ERR_RECIPE, "or a map from names to these, not a list",
+                   PARSE(f, UNITS, {.name = "per", .texts = list, .n_texts = 2}));
+    assert_refused(f->ctx, FANIN_ERR_RECIPE, "'note' must be a text, not a map",
+                   PARSE(f, UNITS, {.name = "note", .texts = map, .n_texts = 2}));
+}
+
 static void wrong_types(void **state) {
     struct fixture *f = *state;
     struct fanin_rule rule = {.name = "test_bare"};
@@ -256,8 +296,9 @@ static void rules(void **state) {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 static struct CMUnitTest tests[] = {
-    TEST(defaults),    TEST(values), TEST(nulls), TEST(one_number_is_a_list),
-    TEST(wrong_types), TEST(bounds), TEST(names), TEST(rules),
+    TEST(defaults), TEST(values),      TEST(nulls),  TEST(one_number_is_a_list),
+    TEST(texts),    TEST(wrong_types), TEST(bounds), TEST(names),
+    TEST(rules),
 };
 
 int main(void) {
