@@ -62,8 +62,27 @@ static int exit_code(enum fanin_status status, int io) {
     return EXIT_SYSTEM;
 }
 
+#define MISTAKES_SHOWN 20 /* but by info */
+
+/* A recipe with several mistakes: a line for each of them; with --json an object each as well. */
 int fail_reading(const struct app *app, enum fanin_status status) {
-    return fail_with(exit_code(status, EXIT_REFUSED), "%s", fanin_errmsg(app->ctx));
+    const struct fanin_mistake *mistakes;
+    int n = fanin_mistakes(app->ctx, &mistakes), code = exit_code(status, EXIT_REFUSED);
+    int shown = app->all_mistakes || n < MISTAKES_SHOWN ? n : MISTAKES_SHOWN;
+    if (n == 0) return fail_with(code, "%s", fanin_errmsg(app->ctx));
+    for (int i = 0; i < n; i++) {
+        const struct fanin_mistake *m = &mistakes[i];
+        struct fanin_text texts[] = {{"file", m->source}, {"key", m->key}, {"message", m->message}};
+        struct fanin_figure line = {"line", m->line};
+        if (app->common->json) fanin_report_note(app->report, "mistake", texts, 3, &line, 1);
+        if (i >= shown) continue;
+        if (m->line > 0)
+            fail_with(code, "%s:%d: %s", m->source, m->line, m->message);
+        else
+            fail_with(code, "%s: %s", m->source, m->message);
+    }
+    if (n > shown) fail_with(code, "and %d mistakes more; fanin info RECIPE shows all", n - shown);
+    return code;
 }
 
 int fail_writing(const struct app *app, enum fanin_status status) {

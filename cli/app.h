@@ -34,6 +34,7 @@ extern const struct opt common_options[];
 struct app {
     const char *name; /* the command */
     int brief;        /* evaluations without the confusion matrix */
+    int all_mistakes; /* of a recipe, however many there are */
     int argc;         /* behind the command's name */
     char **argv;
     const struct common *common;
@@ -45,7 +46,7 @@ struct app {
 /* A command: `run` gets an open app and returns the exit code. */
 struct command {
     struct opt_command usage;
-    int brief;
+    int brief, all_mistakes;
     size_t size; /* of the struct its options go to, which begins with a struct common */
     int (*run)(struct app *app, const void *fields, const char *const *operands, int n);
 };

@@ -339,6 +339,7 @@ const struct command cmd_info = {
     .usage = {"info", "FILE", 1, 1,
               "Describe a model (.safetensors), a recipe (.yaml) or a data file", options,
               common_options},
+    .all_mistakes = 1,
     .size = sizeof(struct info_fields),
     .run = run,
 };

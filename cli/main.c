@@ -77,8 +77,12 @@ static int run_command(const struct command *c, int argc, char **argv) {
     int n = 0, status = EXIT_SYSTEM;
     void *fields = calloc(1, c->size);
     const char **operands = calloc((size_t)argc + 1, sizeof *operands);
-    struct app app = {
-        .name = c->usage.name, .brief = c->brief, .argc = argc, .argv = argv, .common = fields};
+    struct app app = {.name = c->usage.name,
+                      .brief = c->brief,
+                      .all_mistakes = c->all_mistakes,
+                      .argc = argc,
+                      .argv = argv,
+                      .common = fields};
     if (!fields || !operands) {
         fail_with(EXIT_SYSTEM, "out of memory");
     } else {

@@ -78,6 +78,17 @@ FANIN_API void fanin_ctx_free(fanin_ctx *ctx);
 
 /* The message of the last failed call on this context, one line, "" if none. Borrowed. */
 FANIN_API const char *fanin_errmsg(const fanin_ctx *ctx);
+/* One mistake in a recipe, as fanin_errmsg would tell it, in parts. */
+struct fanin_mistake {
+    const char *source;  /* the file, or "--set path=value" */
+    int line;            /* 0: no line, an override */
+    const char *key;     /* "optim.sgd.momentum"; "" where no key is to blame */
+    const char *message; /* without source and line */
+};
+/* All mistakes for which the last call that read a recipe, or built its model, was refused, in the
+ * order of the lines; fanin_errmsg is the first of them. At most 100 are kept. Returns their
+ * number, 0 if the last failure was another one. Borrowed until the next call on this context. */
+FANIN_API int fanin_mistakes(const fanin_ctx *ctx, const struct fanin_mistake **out);
 /* The word for a status ("recipe", "shape", …). Static. */
 FANIN_API const char *fanin_status_name(enum fanin_status status);
 

@@ -27,7 +27,9 @@ __attribute__((format(printf, 2, 3))) static enum fanin_status refuse(const stru
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
     if (at->line > 0) (void)snprintf(line, sizeof line, " (line %d)", at->line);
-    return fi_fail(at->arena->ctx, FANIN_ERR_RECIPE, "%s%s: %s", at->where, line, text);
+    bool placed = *at->where || *line;
+    return fi_fail(at->arena->ctx, FANIN_ERR_RECIPE, "%s%s%s%s", at->where, line,
+                   placed ? ": " : "", text);
 }
 
 /* As for fi_fail: the analyzer does not look into variadic functions. */

@@ -87,6 +87,27 @@ void fi_text_add(struct fi_text *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void fi_text_free(struct fi_text *text);
 
+/* ---- several mistakes at once: a recipe is read to its end -------------------------------------- */
+
+#define FI_MISTAKES_MAX 100
+struct fi_mistakes {
+    struct fi_arena arena;
+    struct fanin_mistake *items;
+    int64_t n, cap;
+    bool open;
+};
+/* Forgets what was gathered, and gathers from now on. */
+void fi_mistakes_open(fanin_ctx *ctx);
+/* While open: notes a mistake, but for one that was noted already. source, message: copied. */
+void fi_mistakes_add(fanin_ctx *ctx, const char *source, int line, const char *message);
+/* Whether to go on with the next member behind `status`. *first keeps the first failure; the
+ * mistakes just noted that have no key yet get this one. false: not gathering, too many, or a
+ * failure that is no mistake, which is then *first. */
+bool fi_mistakes_go_on(fanin_ctx *ctx, enum fanin_status *first, enum fanin_status status,
+                       const char *key);
+/* Sorts what was gathered and makes the first the message. Returns `status`. */
+enum fanin_status fi_mistakes_close(fanin_ctx *ctx, enum fanin_status status);
+
 /* ---- hashing, names -------------------------------------------------------------------------- */
 
 /* 64-bit mixing of one word into a hash; fi_hash_text is the hash of a text. Fixed for ever: random
@@ -131,6 +152,7 @@ struct fanin_ctx {
     const struct fanin_op **own_ops; /* registered by the program */
     int64_t n_own_ops, cap_own_ops;
     struct fi_arena arena;
+    struct fi_mistakes mistakes;
     volatile int stop;
     char message[1024];
 };

@@ -145,6 +145,7 @@ enum fanin_status fanin_ctx_create(fanin_ctx **out, const struct fanin_ctx_optio
         return leave_message(error, error_size, FANIN_ERR_MEMORY, "out of memory: the context");
     *ctx = (fanin_ctx){.allocator = allocator, .log = all.log, .log_payload = all.log_payload};
     fi_arena_init(&ctx->arena, ctx);
+    fi_arena_init(&ctx->mistakes.arena, ctx);
     enum fanin_status status = set_up(ctx, &all);
     leave_message(error, error_size, status, ctx->message);
     if (status != FANIN_OK) {
@@ -159,6 +160,7 @@ void fanin_ctx_free(fanin_ctx *ctx) {
     if (!ctx) return;
     fi_pool_free(ctx, ctx->pool);
     fi_arena_free(&ctx->arena);
+    fi_arena_free(&ctx->mistakes.arena);
     struct fanin_allocator allocator = ctx->allocator;
     allocator.free(allocator.payload, ctx);
 }

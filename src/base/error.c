@@ -29,6 +29,7 @@ __attribute__((format(printf, 3, 0))) static void print_line(char *line, size_t 
 enum fanin_status fi_failv(fanin_ctx *ctx, enum fanin_status code, const char *format,
                            va_list args) {
     if (!ctx) return code;
+    if (!ctx->mistakes.open) ctx->mistakes.n = 0; /* they belonged to an earlier failure */
     /* The arguments may quote the message being replaced. */
     char line[sizeof ctx->message];
     print_line(line, sizeof line, format, args);

@@ -5,6 +5,7 @@
  * Names and attributes were checked when the recipe was read; what can still fail is that shapes do
  * not fit, and the message then begins with the line of the layer.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "recipe/recipe.h"
@@ -26,12 +27,18 @@ static enum fanin_status fill_outputs(fanin_ctx *ctx, struct fanin_attr *attrs,
     return FANIN_OK;
 }
 
+#define UNKNOWN (-1) /* a node that could not be added */
+
 /* nodes: indexes in the net of what was added so far; nodes[0] is the input. */
 static enum fanin_status add_layer(fanin_net *net, int *nodes, const fanin_recipe *r, int index,
                                    int64_t outputs) {
     const struct fi_layer *layer = &r->layers.items[index];
     int inputs[FANIN_MAX_INPUTS];
-    for (int i = 0; i < layer->n_inputs; i++) inputs[i] = nodes[layer->inputs[i] + 1];
+    nodes[index + 1] = UNKNOWN;
+    for (int i = 0; i < layer->n_inputs; i++) {
+        inputs[i] = nodes[layer->inputs[i] + 1];
+        if (inputs[i] == UNKNOWN) return FANIN_OK; /* what comes from there is not known either */
+    }
     struct fanin_attr *attrs = fi_alloc(r->ctx, layer->attrs.n, sizeof *attrs);
     if (!attrs) return FANIN_ERR_MEMORY;
     enum fanin_status status = fill_outputs(r->ctx, attrs, layer, outputs);
@@ -49,12 +56,16 @@ static enum fanin_status add_layers(fanin_net *net, const fanin_recipe *r,
                                     const struct fanin_shape *shape, int64_t outputs) {
     int *nodes = fi_alloc(r->ctx, r->layers.n + 1, sizeof *nodes);
     if (!nodes) return FANIN_ERR_MEMORY;
-    enum fanin_status status = fanin_net_input(net, &nodes[0], NULL, shape->rank, shape->dims);
-    for (int i = 0; i < r->layers.n && status == FANIN_OK; i++) {
-        status = add_layer(net, nodes, r, i, outputs);
+    enum fanin_status first = fanin_net_input(net, &nodes[0], NULL, shape->rank, shape->dims);
+    bool goes_on = first == FANIN_OK;
+    for (int i = 0; i < r->layers.n && goes_on; i++) {
+        char key[80];
+        (void)snprintf(key, sizeof key, "net.%s", r->layers.items[i].name);
+        enum fanin_status status = add_layer(net, nodes, r, i, outputs);
+        goes_on = fi_mistakes_go_on(r->ctx, &first, status, key);
     }
     fi_free(r->ctx, nodes);
-    return status;
+    return first;
 }
 
 enum fanin_status fanin_recipe_model(fanin_model **out, const fanin_recipe *recipe,
@@ -66,7 +77,9 @@ enum fanin_status fanin_recipe_model(fanin_model **out, const fanin_recipe *reci
     }
     fanin_net *net;
     FI_TRY(fanin_net_create(&net, recipe->ctx));
-    enum fanin_status status = add_layers(net, recipe, shape, outputs);
+    fi_mistakes_open(recipe->ctx);
+    enum fanin_status status =
+        fi_mistakes_close(recipe->ctx, add_layers(net, recipe, shape, outputs));
     if (status != FANIN_OK) {
         fanin_net_free(net);
         return status;

@@ -25,6 +25,8 @@ struct expander {
     struct fi_arena *arena;
     struct fi_layers *out;
     int64_t rounds;
+    bool broken; /* a layer before could not be read: names may be missing for that alone */
+    bool full;   /* a limit is reached: nothing more is read */
     struct fi_value *shared; /* see struct fi_layer */
     int64_t shared_index;
 };
@@ -118,6 +120,7 @@ static enum fanin_status read_source(struct expander *x, struct fi_layer *layer,
             return FANIN_OK;
         }
     }
+    if (x->broken) return FANIN_OK; /* refused for what broke it; this may be sound */
     const char **names = fi_arena_alloc(x->arena, layers->n + 1, sizeof *names);
     if (!names) return FANIN_ERR_MEMORY;
     for (int i = 0; i < layers->n; i++) names[i] = layers->items[i].name;
@@ -132,10 +135,12 @@ static enum fanin_status read_sources(struct expander *x, struct fi_layer *layer
                                       const struct fi_value *value, int enters) {
     if (value->kind != FI_VALUE_LIST) return read_source(x, layer, value, enters);
     if (value->n == 0) return fi_fail_type(x->arena->ctx, value, "from", "names of nodes");
+    enum fanin_status first = FANIN_OK;
     for (int64_t i = 0; i < value->n; i++) {
-        FI_TRY(read_source(x, layer, value->entries[i].value, enters));
+        enum fanin_status status = read_source(x, layer, value->entries[i].value, enters);
+        if (!fi_mistakes_go_on(x->arena->ctx, &first, status, NULL)) break;
     }
-    return FANIN_OK;
+    return first;
 }
 
 static enum fanin_status find_op(struct expander *x, struct fi_layer *layer, const char *name,
@@ -154,6 +159,18 @@ static enum fanin_status find_op(struct expander *x, struct fi_layer *layer, con
     return fi_fail_record(x->arena, mark, "op", name);
 }
 
+static enum fanin_status read_layer_key(struct expander *x, struct fi_layer *layer,
+                                        const struct fi_entry *entry, int enters) {
+    bool name = strcmp(entry->key, "name") == 0, from = strcmp(entry->key, "from") == 0;
+    if ((name || from) && entry->value->kind == FI_VALUE_NULL) return FANIN_OK;
+    if (name) return read_name(x, layer, entry->value);
+    if (from) return read_sources(x, layer, entry->value, enters);
+    FI_TRY(find_op(x, layer, entry->key, entry->mark));
+    layer->value = entry->value;
+    layer->mark = entry->mark;
+    return FANIN_OK;
+}
+
 static enum fanin_status read_layer(struct expander *x, struct fi_layer *layer,
                                     const struct place *at) {
     fanin_ctx *ctx = x->arena->ctx;
@@ -162,28 +179,20 @@ static enum fanin_status read_layer(struct expander *x, struct fi_layer *layer,
     if (item->kind != FI_VALUE_MAP) {
         return fi_fail_type(ctx, item, "net", "a layer (a name or {name: attributes})");
     }
+    enum fanin_status first = FANIN_OK;
     for (int64_t i = 0; i < item->n; i++) {
-        const struct fi_entry *entry = &item->entries[i];
-        if (strcmp(entry->key, "name") == 0) {
-            if (entry->value->kind == FI_VALUE_NULL) continue;
-            FI_TRY(read_name(x, layer, entry->value));
-        } else if (strcmp(entry->key, "from") == 0) {
-            if (entry->value->kind == FI_VALUE_NULL) continue;
-            FI_TRY(read_sources(x, layer, entry->value, at->enters));
-        } else {
-            FI_TRY(find_op(x, layer, entry->key, entry->mark));
-            layer->value = entry->value;
-            layer->mark = entry->mark;
-        }
+        enum fanin_status status = read_layer_key(x, layer, &item->entries[i], at->enters);
+        if (!fi_mistakes_go_on(ctx, &first, status, NULL)) break;
     }
-    if (!layer->op) return fi_fail_at(ctx, item->mark, "net: this layer does not say what it is");
-    return FANIN_OK;
+    if (layer->op || first != FANIN_OK) return first;
+    return fi_fail_at(ctx, item->mark, "net: this layer does not say what it is");
 }
 
 static enum fanin_status add_layer(struct expander *x, const struct place *at, int *last) {
     struct fi_layers *out = x->out;
     struct fi_entry *entry = &at->list->entries[at->index];
     if (out->n == FI_RECIPE_MAX_LAYERS) {
+        x->full = true;
         return fi_fail_at(x->arena->ctx, entry->mark, "net: more than %d layers",
                           FI_RECIPE_MAX_LAYERS);
     }
@@ -225,6 +234,7 @@ static enum fanin_status expand_repeat(struct expander *x, const struct place *a
     }
     for (int64_t i = 0; i < times; i++) {
         if (++x->rounds > MAX_ROUNDS) {
+            x->full = true;
             return fi_fail_at(x->arena->ctx, entry->mark, "repeat: more than %d rounds in all",
                               MAX_ROUNDS);
         }
@@ -240,11 +250,18 @@ static enum fanin_status expand_list(struct expander *x, struct fi_value *list, 
         return fi_fail_type(x->arena->ctx, list, "net", "a list of layers");
     }
     struct place at = {.list = list, .enters = *last, .repeated = repeated};
+    enum fanin_status first = FANIN_OK;
     for (at.index = 0; at.index < list->n; at.index++) {
         const struct fi_entry *repeat = repeat_of(&list->entries[at.index]);
-        FI_TRY(repeat ? expand_repeat(x, &at, repeat, last) : add_layer(x, &at, last));
+        char key[40];
+        (void)snprintf(key, sizeof key, "net.%lld", (long long)at.index);
+        enum fanin_status status =
+            repeat ? expand_repeat(x, &at, repeat, last) : add_layer(x, &at, last);
+        x->broken |= status != FANIN_OK;
+        if (!fi_mistakes_go_on(x->arena->ctx, &first, status, repeated ? NULL : key) || x->full)
+            break;
     }
-    return FANIN_OK;
+    return first;
 }
 
 enum fanin_status fi_layers_expand(struct fi_arena *arena, struct fi_layers *out,
@@ -292,15 +309,33 @@ static void leave_to_data(const struct fi_layers *layers, int index) {
     attrs->outputs |= UINT64_C(1) << attrs->n++;
 }
 
-enum fanin_status fi_layers_read(struct fi_arena *arena, struct fi_layers *layers) {
-    for (int i = 0; i < layers->n; i++) {
-        struct fi_layer *layer = &layers->items[i];
-        const void *parsed;
-        const char *path = fi_path(arena, "net", layer->name);
-        if (!path) return FANIN_ERR_MEMORY;
-        FI_TRY(fi_attrs_read(arena, &layer->attrs, layer->op, layer->value, path, true));
-        leave_to_data(layers, i);
-        FI_TRY(fi_attrs_finish(arena, &parsed, layer->op, &layer->attrs, layer->mark, path));
+static enum fanin_status read_attrs(struct fi_arena *arena, struct fi_layers *layers, int index,
+                                    const char *path) {
+    struct fi_layer *layer = &layers->items[index];
+    const void *parsed;
+    FI_TRY(fi_attrs_read(arena, &layer->attrs, layer->op, layer->value, path, true));
+    leave_to_data(layers, index);
+    return fi_attrs_finish(arena, &parsed, layer->op, &layer->attrs, layer->mark, path);
+}
+
+/* Whether a round of a `repeat` before this one holds the same item: what is wrong there was told.
+ */
+static bool is_again(const struct fi_layers *layers, int index) {
+    const struct fi_layer *layer = &layers->items[index];
+    for (int i = 0; i < index && layer->shared; i++) {
+        if (layers->items[i].item == layer->item) return true;
     }
-    return FANIN_OK;
+    return false;
+}
+
+enum fanin_status fi_layers_read(struct fi_arena *arena, struct fi_layers *layers) {
+    enum fanin_status first = FANIN_OK;
+    for (int i = 0; i < layers->n; i++) {
+        const char *path = fi_path(arena, "net", layers->items[i].name);
+        if (!path) return FANIN_ERR_MEMORY;
+        if (first != FANIN_OK && is_again(layers, i)) continue;
+        enum fanin_status status = read_attrs(arena, layers, i, path);
+        if (!fi_mistakes_go_on(arena->ctx, &first, status, path)) break;
+    }
+    return first;
 }

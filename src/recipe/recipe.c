@@ -132,11 +132,9 @@ static enum fanin_status read_checkpoint(fanin_recipe *r, struct fi_value *value
     return FANIN_OK;
 }
 
-static enum fanin_status read_train(fanin_recipe *r) {
-    struct fi_value *value;
+static enum fanin_status read_train_keys(fanin_recipe *r, struct fi_value *value) {
     struct fi_attrs attrs;
     const void *parsed;
-    FI_TRY(section_value(r->ctx, &value, r->root, "train"));
     FI_TRY(read_section(&r->arena, &parsed, &attrs, &fi_section_train, value,
                         value ? value->mark : r->root->mark, "train"));
     const struct fi_section_train *keys = parsed;
@@ -149,11 +147,25 @@ static enum fanin_status read_train(fanin_recipe *r) {
     r->train.clip_norm = keys->clip_norm;
     r->train.rounding_noise = keys->rounding_noise;
     r->train.allow_symmetric = keys->allow_symmetric;
-    struct fi_value *early_stop = fi_value_get(value, "early_stop");
-    struct fi_value *checkpoint = fi_value_get(value, "checkpoint");
-    if (early_stop) FI_TRY(read_early_stop(r, early_stop));
-    if (checkpoint) FI_TRY(read_checkpoint(r, checkpoint));
     return FANIN_OK;
+}
+
+static enum fanin_status read_train(fanin_recipe *r) {
+    static const struct {
+        const char *name, *path;
+        enum fanin_status (*read)(fanin_recipe *r, struct fi_value *value);
+    } parts[] = {{"early_stop", "train.early_stop", read_early_stop},
+                 {"checkpoint", "train.checkpoint", read_checkpoint}};
+    struct fi_value *value;
+    FI_TRY(section_value(r->ctx, &value, r->root, "train"));
+    enum fanin_status first = FANIN_OK;
+    if (!fi_mistakes_go_on(r->ctx, &first, read_train_keys(r, value), NULL)) return first;
+    for (int i = 0; i < FI_COUNT(parts); i++) {
+        struct fi_value *part = fi_value_get(value, parts[i].name);
+        if (part && !fi_mistakes_go_on(r->ctx, &first, parts[i].read(r, part), parts[i].path))
+            break;
+    }
+    return first;
 }
 
 /* A regularizer set to null is none: that is how an override takes one away. */
@@ -163,37 +175,55 @@ static enum fanin_status read_regularize(fanin_recipe *r) {
     if (!value) return FANIN_OK;
     struct fanin_rule *rules = fi_arena_alloc(&r->arena, value->n, sizeof *rules);
     if (!rules) return FANIN_ERR_MEMORY;
+    enum fanin_status first = FANIN_OK;
     for (int64_t i = 0; i < value->n; i++) {
         const struct fi_entry *entry = &value->entries[i];
         if (entry->value->kind == FI_VALUE_NULL) continue;
-        FI_TRY(fi_rule_read_named(&r->arena, &rules[r->train.n_regularize++], "reg", entry->key,
-                                  entry->mark, entry->value, "regularize"));
+        const char *key = fi_path(&r->arena, "regularize", entry->key);
+        if (!key) return FANIN_ERR_MEMORY;
+        enum fanin_status status =
+            fi_rule_read_named(&r->arena, &rules[r->train.n_regularize++], "reg", entry->key,
+                               entry->mark, entry->value, "regularize");
+        if (!fi_mistakes_go_on(r->ctx, &first, status, key)) break;
     }
     r->train.regularize = rules;
-    return FANIN_OK;
+    return first;
 }
 
 static enum fanin_status read_net(fanin_recipe *r) {
     struct fi_value *net = fi_value_get(r->root, "net");
     if (!net) return fi_fail_at(r->ctx, r->root->mark, "net is missing: the list of layers");
-    FI_TRY(fi_layers_expand(&r->arena, &r->layers, net));
-    if (r->layers.n == 0) return fi_fail_at(r->ctx, net->mark, "net has no layers");
-    return fi_layers_read(&r->arena, &r->layers);
+    enum fanin_status first = fi_layers_expand(&r->arena, &r->layers, net);
+    if (first == FANIN_OK && r->layers.n == 0)
+        return fi_fail_at(r->ctx, net->mark, "net has no layers");
+    if (first != FANIN_OK && first != FANIN_ERR_RECIPE) return first;
+    enum fanin_status status = fi_layers_read(&r->arena, &r->layers);
+    (void)fi_mistakes_go_on(r->ctx, &first, status, "net");
+    return first;
 }
 
 static enum fanin_status interpret(fanin_recipe *r) {
     struct fi_attrs attrs;
     const void *parsed;
-    FI_TRY(
-        read_section(&r->arena, &parsed, &attrs, &fi_section_recipe, r->root, r->root->mark, ""));
+    enum fanin_status first =
+        read_section(&r->arena, &parsed, &attrs, &fi_section_recipe, r->root, r->root->mark, "");
+    if (first != FANIN_OK && first != FANIN_ERR_RECIPE) return first;
     take_rule(&r->init, &attrs, "init");
     take_rule(&r->loss, &attrs, "loss");
     take_rule(&r->train.optim, &attrs, "optim");
     take_rule(&r->train.schedule, &attrs, "schedule");
-    FI_TRY(read_train(r));
-    FI_TRY(read_data(r));
-    FI_TRY(read_regularize(r));
-    return read_net(r);
+    static const struct {
+        const char *key;
+        enum fanin_status (*read)(fanin_recipe *r);
+    } sections[] = {{"train", read_train},
+                    {"data", read_data},
+                    {"regularize", read_regularize},
+                    {"net", read_net}};
+    for (int i = 0; i < FI_COUNT(sections); i++) {
+        enum fanin_status status = sections[i].read(r);
+        if (!fi_mistakes_go_on(r->ctx, &first, status, sections[i].key)) break;
+    }
+    return first;
 }
 
 static enum fanin_status write_json(fanin_recipe *r) {
@@ -205,10 +235,19 @@ static enum fanin_status write_json(fanin_recipe *r) {
     return r->json ? FANIN_OK : FANIN_ERR_MEMORY;
 }
 
+static enum fanin_status override(fanin_recipe *r, const char *text) {
+    enum fanin_status first = FANIN_OK, status = fi_override(&r->arena, r->root, text);
+    const char *key = fi_arena_printf(&r->arena, "%.*s", (int)strcspn(text, "="), text);
+    if (!key) return FANIN_ERR_MEMORY;
+    (void)fi_mistakes_go_on(r->ctx, &first, status, key);
+    return first == FANIN_OK ? fi_data_canonical(&r->arena, r->root) : first;
+}
+
 static enum fanin_status read_recipe(fanin_recipe *r, const char *name, const char *text,
                                      size_t length, const char *const *overrides, int n_overrides) {
     const char *source = fi_arena_strdup(&r->arena, name);
     if (!source) return FANIN_ERR_MEMORY;
+    fi_mistakes_open(r->ctx);
     FI_TRY(fi_value_parse(&r->arena, &r->root, source, true, text, length));
     if (r->root->kind == FI_VALUE_NULL) {
         return fi_fail(r->ctx, FANIN_ERR_RECIPE, "%s: the recipe is empty", source);
@@ -216,13 +255,14 @@ static enum fanin_status read_recipe(fanin_recipe *r, const char *name, const ch
     if (r->root->kind != FI_VALUE_MAP) {
         return fi_fail_type(r->ctx, r->root, "recipe", "a map with the keys data, net, train, …");
     }
-    FI_TRY(fi_data_canonical(&r->arena, r->root));
+    enum fanin_status first = FANIN_OK;
+    if (!fi_mistakes_go_on(r->ctx, &first, fi_data_canonical(&r->arena, r->root), "data"))
+        return first;
     for (int i = 0; i < n_overrides; i++) {
-        FI_TRY(fi_override(&r->arena, r->root, overrides[i]));
-        FI_TRY(fi_data_canonical(&r->arena, r->root));
+        if (!fi_mistakes_go_on(r->ctx, &first, override(r, overrides[i]), NULL)) return first;
     }
-    FI_TRY(interpret(r));
-    return write_json(r);
+    (void)fi_mistakes_go_on(r->ctx, &first, interpret(r), NULL);
+    return first == FANIN_OK ? write_json(r) : first;
 }
 
 /* ---- the interface ------------------------------------------------------------------------------- */
@@ -237,6 +277,7 @@ static enum fanin_status create(fanin_recipe **out, fanin_ctx *ctx) {
 
 static enum fanin_status finish(fanin_recipe **out, fanin_recipe *recipe,
                                 enum fanin_status status) {
+    status = fi_mistakes_close(recipe->ctx, status);
     if (status != FANIN_OK) {
         fanin_recipe_free(recipe);
         recipe = NULL;

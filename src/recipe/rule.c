@@ -191,11 +191,12 @@ static enum fanin_status convert(struct fi_arena *arena, struct fanin_attr *out,
     return FANIN_OK;
 }
 
-/* "recipe.yaml:12: optim.sgd"; NULL without memory. */
-static const char *place_text(struct fi_arena *arena, struct fi_mark mark, const char *path) {
-    const char *place = fi_mark_text(arena, mark);
-    if (!place || !*path) return place;
-    return fi_arena_printf(arena, "%s: %s", place, path);
+/* fi_attrs_parse with the place before its message. */
+static enum fanin_status parse_at(struct fi_arena *arena, const void **out,
+                                  const struct fanin_record *record, const struct fanin_attr *attrs,
+                                  int64_t n, struct fi_mark mark, const char *path) {
+    enum fanin_status status = fi_attrs_parse(arena, out, record, attrs, n, path);
+    return status == FANIN_ERR_RECIPE ? fi_fail_prefix(arena->ctx, status, mark) : status;
 }
 
 /* Bounds and words of one attribute, checked by the parser of all records. */
@@ -208,9 +209,7 @@ static enum fanin_status check_alone(struct fi_arena *arena, const struct fanin_
     struct fanin_record alone = *record;
     alone.attrs = specs;
     const void *parsed;
-    const char *where = place_text(arena, mark, path);
-    if (!where) return FANIN_ERR_MEMORY;
-    return fi_attrs_parse(arena, &parsed, &alone, attr, 1, where);
+    return parse_at(arena, &parsed, &alone, attr, 1, mark, path);
 }
 
 static bool is_section(const struct fanin_attr_spec *spec) {
@@ -263,21 +262,24 @@ enum fanin_status fi_attrs_read(struct fi_arena *arena, struct fi_attrs *out,
         }
         return read_attr(arena, out, record, first, value, path, outputs);
     }
+    enum fanin_status first = FANIN_OK;
     for (int64_t i = 0; i < value->n; i++) {
         const struct fi_entry *entry = &value->entries[i];
         const struct fanin_attr_spec *spec = fi_spec_find(record, entry->key);
-        if (!spec) return fi_fail_key(arena, entry->mark, entry->key, record, path);
-        FI_TRY(read_attr(arena, out, record, spec, entry->value, path, outputs));
+        const char *key = fi_path(arena, path, entry->key);
+        if (!key) return FANIN_ERR_MEMORY;
+        enum fanin_status status =
+            spec ? read_attr(arena, out, record, spec, entry->value, path, outputs)
+                 : fi_fail_key(arena, entry->mark, entry->key, record, path);
+        if (!fi_mistakes_go_on(arena->ctx, &first, status, key)) break;
     }
-    return FANIN_OK;
+    return first;
 }
 
 enum fanin_status fi_attrs_finish(struct fi_arena *arena, const void **out,
                                   const struct fanin_record *record, const struct fi_attrs *attrs,
                                   struct fi_mark mark, const char *path) {
-    const char *where = place_text(arena, mark, path);
-    if (!where) return FANIN_ERR_MEMORY;
-    return fi_attrs_parse(arena, out, record, attrs->items, attrs->n, where);
+    return parse_at(arena, out, record, attrs->items, attrs->n, mark, path);
 }
 
 const struct fanin_attr *fi_attrs_find(const struct fi_attrs *attrs, const char *name) {

@@ -15,6 +15,7 @@ enum { MESSAGE_SIZE = sizeof(((fanin_ctx *)0)->message) };
 
 static enum fanin_status fail_with_mark(fanin_ctx *ctx, enum fanin_status status,
                                         struct fi_mark mark, const char *message) {
+    fi_mistakes_add(ctx, mark.source, mark.line > 0 ? mark.line : 0, message);
     if (mark.line > 0) {
         return fi_fail(ctx, status, "%s:%d: %s", mark.source, mark.line, message);
     }
@@ -35,11 +36,6 @@ enum fanin_status fi_fail_prefix(fanin_ctx *ctx, enum fanin_status status, struc
     memcpy(message, ctx->message, sizeof message);
     message[sizeof message - 1] = '\0';
     return fail_with_mark(ctx, status, mark, message);
-}
-
-const char *fi_mark_text(struct fi_arena *arena, struct fi_mark mark) {
-    if (mark.line > 0) return fi_arena_printf(arena, "%s:%d", mark.source, mark.line);
-    return mark.source;
 }
 
 struct fi_value *fi_value_new(struct fi_arena *arena, enum fi_value_kind kind,

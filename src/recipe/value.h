@@ -57,8 +57,6 @@ enum fanin_status fi_fail_at(fanin_ctx *ctx, struct fi_mark mark, const char *fo
 #define fi_fail_at(...) fi_given(FANIN_ERR_RECIPE, fi_fail_at(__VA_ARGS__))
 /* Puts a place before the message that a failed call has left; returns `status`. */
 enum fanin_status fi_fail_prefix(fanin_ctx *ctx, enum fanin_status status, struct fi_mark mark);
-/* "recipe.yaml:12" or "--set optim.lr=x"; NULL without memory. */
-const char *fi_mark_text(struct fi_arena *arena, struct fi_mark mark);
 
 /* An empty value of a kind; NULL without memory, with the message set. */
 struct fi_value *fi_value_new(struct fi_arena *arena, enum fi_value_kind kind, struct fi_mark mark);

@@ -29,6 +29,24 @@ refused 3 "train.epochs" "$FANIN" train --set train.epochs=x
 refused 3 "train.batch 5000 is more than" "$FANIN" train --set train.batch=5000
 refused 3 "allow_symmetric" "$FANIN" train --set 'init={constant: 0.01}' --set net.dropout1.rate=0 --set net.dropout2.rate=0
 
+# All mistakes at once: info tells each, train the first twenty, --json gives them as objects.
+recipe 'data: digits' 'net: [{dens: 16}, relu, {dense: 10}]' 'trian: 3' 'optim: {sgd: {lr: -1}}'
+run 3 "$FANIN" info recipe.yaml
+[ "$(wc -l <"$dir/err")" = 3 ] || fail "info: not one line for each of three mistakes"
+[ "$(head -n 1 "$dir/err")" = "fanin: recipe.yaml:2: unknown layer 'dens'; did you mean 'dense'?" ] || fail "first mistake"
+[ "$(sed -n 2p "$dir/err")" = "fanin: recipe.yaml:3: unknown key 'trian' in the recipe; did you mean 'train'?" ] || fail "second"
+run 3 "$FANIN" info recipe.yaml --json
+is_json
+says '{"event":"mistake","file":"recipe.yaml","key":"net.0","message":"unknown layer '
+says '"key":"trian"'
+says '"line":4}'
+{ echo 'net:'; for i in $(seq 30); do echo "  - dens$i"; done; } >recipe.yaml
+run 3 "$FANIN" train recipe.yaml
+[ "$(wc -l <"$dir/err")" = 21 ] || fail "train: not twenty mistakes and one line more"
+grep -q 'and 10 mistakes more; fanin info' "$dir/err" || fail "train: no word of the other mistakes"
+run 3 "$FANIN" info recipe.yaml
+[ "$(wc -l <"$dir/err")" = 30 ] || fail "info: not all thirty mistakes"
+
 # ---- tables
 table() { printf "$1" >table.csv; }
 refused 3 "No such file" "$FANIN" train --data missing.csv --target c
