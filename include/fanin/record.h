@@ -25,6 +25,7 @@ typedef float fanin_real;
 
 #define FANIN_MAX_RANK 8
 #define FANIN_MAX_INPUTS 8
+#define FANIN_MAX_PARAMS 8
 
 /* ---- values given to a record ------------------------------------------------------------- */
 
@@ -159,10 +160,12 @@ struct fanin_param_spec {
     int rank;
     int64_t dims[FANIN_MAX_RANK]; /* PANELS: dims[0] = out, the product of the others = in */
     int64_t fan_in, fan_out;
-    int trainable;              /* 0: a statistic, saved but never updated by the optimizer */
-    int decay;                  /* 1: weight decay and weight penalties apply by default */
-    double fill;                /* start value when `weight` is 0 */
-    int weight;                 /* 1: started by an initializer */
+    int trainable; /* 0: a statistic, saved but never updated by the optimizer */
+    int decay;     /* 1: weight decay and weight penalties apply by default */
+    double fill;   /* start value when `weight` is 0 */
+    int scales;    /* VECTOR: multiplies what the unit gets, so that 0 stays 0; else it is added */
+    int tiled;     /* VECTOR: unit u uses number u % count; else u / (units / count): a channel's */
+    int weight;    /* 1: started by an initializer */
     struct fanin_rule_ref init; /* the initializer given on the layer, if any */
 };
 
@@ -175,9 +178,11 @@ struct fanin_infer {
     int n_in;
     const struct fanin_shape *in;
     struct fanin_shape out;
-    struct fanin_param_spec params[8];
+    struct fanin_param_spec params[FANIN_MAX_PARAMS];
     int n_params;
+    int64_t run; /* MIXES: units depend on their own run of this many; 0: on all of the sample */
     size_t state_bytes_per_cell;  /* bytes kept from forward to backward, times batch × ld cells */
+    size_t state_bytes_per_row;   /* the same, times the batch */
     size_t state_bytes;           /* fixed bytes kept from forward to backward (zeroed once) */
     size_t scratch_bytes_per_row; /* working memory of one call, times the batch rounded up to 32 */
     size_t scratch_bytes;
@@ -277,6 +282,9 @@ struct fanin_op {
     const struct fanin_curve *curve;               /* activations only */
     double (*flops)(const struct fanin_infer *io); /* forward, per sample; NULL: out.cols */
     int (*draws)(const void *attrs); /* STOCHASTIC: does it draw with these? NULL: always */
+    /* Once, when a new model's weights are drawn: sets the parameters that follow from them.
+     * Returns NULL, or what is wrong with the weights and what to do. May be NULL. */
+    const char *(*start)(const void *attrs, const struct fanin_param_view *params);
     const struct fanin_case *cases;
     int n_cases;
 };

@@ -178,7 +178,9 @@ enum fanin_status fanin_net_add(fanin_net *net, int *out, const char *op, const 
     FI_TRY(node->op->infer ? node->op->infer(&io) : FANIN_OK);
     FI_TRY(add_params(net, node, &io));
     node->shape = io.out;
+    node->run = io.run > 0 ? io.run : io.out.cols;
     node->state_bytes_per_cell = io.state_bytes_per_cell;
+    node->state_bytes_per_row = io.state_bytes_per_row;
     node->state_bytes = io.state_bytes;
     node->scratch_bytes_per_row = io.scratch_bytes_per_row;
     node->scratch_bytes = io.scratch_bytes;
@@ -240,7 +242,8 @@ void fanin_net_param(const fanin_net *net, int index, struct fanin_param_info *o
     out->trainable = p->spec.trainable;
     out->decay = p->spec.trainable && p->spec.decay;
     out->init = p->init.record ? p->init.record->name : NULL;
-    if (!p->init.record && !p->spec.weight) out->init = p->spec.fill == 0 ? "zeros" : "ones";
+    if (!p->init.record && !p->spec.weight)
+        out->init = p->spec.fill == 0 ? "zeros" : p->spec.fill == 1 ? "ones" : "constant";
     out->why = p->why;
     out->fan_in = p->spec.fan_in;
     out->fan_out = p->spec.fan_out;

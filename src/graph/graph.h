@@ -128,7 +128,9 @@ struct fi_node {
     int n_in;
     struct fanin_shape shape;
     int first_param, n_params;
-    size_t state_bytes_per_cell, state_bytes, scratch_bytes_per_row, scratch_bytes;
+    int64_t run; /* units that an op mixes: of each run of this many */
+    size_t state_bytes_per_cell, state_bytes_per_row, state_bytes;
+    size_t scratch_bytes_per_row, scratch_bytes;
     double flops;
     int consumers;
     int output; /* 1: the result, of which the loss is; 2, 3, …: further outputs; 0: none */

@@ -290,7 +290,7 @@ static enum fanin_status make_steps(struct planner *p) {
     for (int i = 0; i < p->net->n_nodes; i++) {
         const struct fi_node *node = &p->net->nodes[i];
         struct fanin_step *s = &e->steps[i];
-        int64_t cells, state, need;
+        int64_t cells, state, per_row, need;
         s->attrs = node->attrs;
         s->training = e->training;
         s->n_in = node->n_in;
@@ -306,7 +306,8 @@ static enum fanin_status make_steps(struct planner *p) {
         e->extras[i].group = &e->groups[p->group_of[i]];
         FI_TRY(row_cells(e, node->shape.cols, &cells));
         if (!fi_mul(cells, (int64_t)node->state_bytes_per_cell, &state) ||
-            !fi_add(state, (int64_t)node->state_bytes, &state) ||
+            !fi_mul(rows32, (int64_t)node->state_bytes_per_row, &per_row) ||
+            !fi_add(state, per_row, &state) || !fi_add(state, (int64_t)node->state_bytes, &state) ||
             !fi_mul(rows32, (int64_t)node->scratch_bytes_per_row, &need) ||
             !fi_add(need, (int64_t)node->scratch_bytes, &need))
             return fi_fail_memory(e->model->ctx, node->name, SIZE_MAX);

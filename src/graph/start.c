@@ -151,13 +151,39 @@ static enum fanin_status draw_param(fanin_model *m, struct fi_param *p) {
     return FANIN_OK;
 }
 
-enum fanin_status fi_start(fanin_model *model, const struct fanin_rule *default_rule) {
+/* Draws the weights, or all other parameters that have a rule. */
+static enum fanin_status draw_all(fanin_model *model, bool weights) {
     for (int i = 0; i < model->net->n_params; i++) {
         struct fi_param *p = &model->net->params[i];
-        FI_TRY(choose(model, p, default_rule));
-        if (!p->init.record) continue;
+        if (!p->init.record || (p->spec.weight != 0) != weights) continue;
         FI_TRY(fi_gains_resolve(&model->arena, &p->init, &p->why));
         FI_TRY(draw_param(model, p));
     }
     return FANIN_OK;
+}
+
+/* What ops derive from their drawn weights. */
+static enum fanin_status derive(fanin_model *model) {
+    const fanin_net *net = model->net;
+    for (int i = 0; i < net->n_nodes; i++) {
+        const struct fi_node *node = &net->nodes[i];
+        struct fanin_param_view views[FANIN_MAX_PARAMS];
+        if (!node->op || !node->op->start) continue;
+        for (int k = 0; k < node->n_params; k++) {
+            const struct fi_param *p = &net->params[node->first_param + k];
+            views[k] = (struct fanin_param_view){
+                .w = model->params + p->offset, .out = p->out, .in = p->in};
+        }
+        const char *wrong = node->op->start(node->attrs, views);
+        if (wrong) return fi_fail(model->ctx, FANIN_ERR_RECIPE, "%s: %s", node->name, wrong);
+    }
+    return FANIN_OK;
+}
+
+enum fanin_status fi_start(fanin_model *model, const struct fanin_rule *default_rule) {
+    for (int i = 0; i < model->net->n_params; i++)
+        FI_TRY(choose(model, &model->net->params[i], default_rule));
+    FI_TRY(draw_all(model, true));
+    FI_TRY(derive(model));
+    return draw_all(model, false);
 }

@@ -51,6 +51,7 @@ static enum fanin_status infer(struct fanin_infer *io) {
                                                                .fan_in = 1,
                                                                .fan_out = 1,
                                                                .trainable = i < 2,
+                                                               .scales = i == 0,
                                                                .fill = all[i].fill};
     io->state_bytes = 2 * sizeof(double) * (size_t)channels;
     return FANIN_OK;

@@ -36,6 +36,23 @@ static const struct fi_param *matrix_of(const fanin_net *net, const struct fi_no
     return NULL;
 }
 
+/* The trainable number that multiplies each unit's value, or is added to it; NULL: none. */
+static const struct fi_param *vector_of(const fanin_net *net, const struct fi_node *node,
+                                        bool scales) {
+    for (int k = 0; k < node->n_params; k++) {
+        const struct fi_param *p = &net->params[node->first_param + k];
+        if (p->spec.layout == FANIN_LAYOUT_VECTOR && p->spec.trainable &&
+            (p->spec.scales != 0) == scales && node->shape.cols % p->count == 0)
+            return p;
+    }
+    return NULL;
+}
+
+/* Where unit u finds its number in a vector. */
+static int64_t number_of(const struct fi_node *node, const struct fi_param *p, int64_t u) {
+    return p->spec.tiled ? u % p->count : u / (node->shape.cols / p->count);
+}
+
 static uint64_t bits_of(fi_real w) {
     float f = (float)w;
     uint32_t bits;
@@ -93,16 +110,35 @@ static void mix_units(const struct guard *g, int node) {
     }
 }
 
+/* Units of a run that an op mixes: each sees the multiset of the run's colours. Where the run is
+ * the whole sample, all see the same. */
+static void mix_runs(const struct guard *g, int node) {
+    const struct fi_node *n = &g->net->nodes[node];
+    if (!(n->op->flags & FANIN_OP_MIXES) || n->run >= n->shape.cols) return;
+    const uint64_t *x = g->color[n->inputs[0]], *y = g->color[node];
+    for (int64_t u0 = 0; u0 < n->shape.cols; u0 += n->run) {
+        uint64_t read = 0, fed = 0;
+        for (int64_t u = u0; u < u0 + n->run; u++) {
+            read += fi_hash_mix(x[u], (uint64_t)node);
+            fed += fi_hash_mix(y[u], (uint64_t)node);
+        }
+        for (int64_t u = u0; u < u0 + n->run; u++) {
+            g->next[node][u] += fi_hash_mix(read, 11);
+            g->next[n->inputs[0]][u] += fi_hash_mix(fed, 12);
+        }
+    }
+}
+
 /* Biases and norm parameters: one number a unit, or a channel of units. */
 static void mix_vectors(const struct guard *g, int node) {
     const struct fi_node *n = &g->net->nodes[node];
     for (int k = 0; k < n->n_params; k++) {
         const struct fi_param *p = &g->net->params[n->first_param + k];
         if (p->spec.layout != FANIN_LAYOUT_VECTOR || n->shape.cols % p->count != 0) continue;
-        const int64_t per = n->shape.cols / p->count;
+        const uint64_t mark = fi_hash_mix((uint64_t)node, 20 + (uint64_t)k);
         for (int64_t u = 0; u < n->shape.cols; u++)
-            g->next[node][u] += fi_hash_mix(bits_of(g->model->params[p->offset + u / per]),
-                                            fi_hash_mix((uint64_t)node, 20 + (uint64_t)k));
+            g->next[node][u] +=
+                fi_hash_mix(bits_of(g->model->params[p->offset + number_of(n, p, u)]), mark);
     }
 }
 
@@ -131,10 +167,12 @@ static bool refine(const struct guard *g) {
         const struct fi_node *node = &g->net->nodes[i];
         if (!node->op) continue;
         const struct fi_param *p = matrix_of(g->net, node);
-        if (p)
+        if (p) {
             mix_matrix(g, i, p);
-        else
+        } else {
             mix_units(g, i);
+            mix_runs(g, i);
+        }
         mix_vectors(g, i);
     }
     for (int i = 0; i < g->net->n_nodes; i++)
@@ -206,21 +244,27 @@ static bool clear(uint8_t *flag) {
     return was;
 }
 
+/* The number of unit u in a vector that may be NULL. */
+static bool is_zero(const struct guard *g, const struct fi_node *n, const struct fi_param *p,
+                    int64_t u) {
+    return !p || bits_of(g->model->params[p->offset + number_of(n, p, u)]) == 0;
+}
+
 /* Clears what this matrix lets through; true if anything was cleared. */
 static bool flow_matrix(const struct guard *g, int node, const struct fi_param *p) {
     const struct fi_node *n = &g->net->nodes[node];
     const fi_real *w = g->model->params + p->offset;
     uint8_t *zero_x = g->zero[n->inputs[0]], *flat_x = g->flat[n->inputs[0]];
     uint8_t *zero_y = g->zero[node], *flat_y = g->flat[node];
+    const struct fi_param *shift = vector_of(g->net, n, false), *scale = vector_of(g->net, n, true);
     bool changed = false;
     for (int64_t o = 0; o < p->out; o++) {
-        const int bias = n->n_params > 1 ? n->first_param + 1 : -1;
-        if (zero_y[o] && bias >= 0 &&
-            (!flat_y[o] || bits_of(g->model->params[g->net->params[bias].offset + o]) != 0))
+        const bool off = scale && is_zero(g, n, scale, o);
+        if (zero_y[o] && shift && (!flat_y[o] || !is_zero(g, n, shift, o)))
             changed |= clear(&zero_y[o]);
         for (int64_t i = 0; i < p->in; i++) {
             if (!zero_y[o] && (!flat_x[i] || flat_y[o])) continue; /* nothing left to clear */
-            const bool nonzero = bits_of(w[fi_panel_index(p->out, p->in, o, i)]) != 0;
+            const bool nonzero = !off && bits_of(w[fi_panel_index(p->out, p->in, o, i)]) != 0;
             if (!zero_x[i] && (nonzero || !flat_y[o])) changed |= clear(&zero_y[o]);
             if (!flat_y[o] && (nonzero || !zero_x[i])) changed |= clear(&flat_x[i]);
         }
@@ -228,19 +272,31 @@ static bool flow_matrix(const struct guard *g, int node, const struct fi_param *
     return changed;
 }
 
+/* The same for ops without a matrix. An op that mixes gives 0 where all of the run are, and hands a
+ * gradient to all of it. */
 static bool flow_units(const struct guard *g, int node) {
     const struct fi_node *n = &g->net->nodes[node];
     const struct fanin_curve *curve = n->op->curve;
-    const bool at_zero = curve ? curve->f(n->attrs, 0) != 0 : (n->op->flags & FANIN_OP_MIXES) != 0;
+    const struct fi_param *shift = vector_of(g->net, n, false);
+    const bool mixes = (n->op->flags & FANIN_OP_MIXES) != 0;
+    const bool at_zero =
+        curve ? curve->f(n->attrs, 0) != 0 : mixes && !(n->op->flags & FANIN_OP_NORM);
     const bool stuck = curve && curve->df(n->attrs, 0) == 0;
+    const int64_t run = mixes ? n->run : 1;
     bool changed = false;
-    for (int64_t u = 0; u < n->shape.cols; u++) {
-        bool zero = !at_zero && (n->n_params == 0 || g->flat[node][u]);
-        for (int k = 0; k < n->n_in; k++) zero &= g->zero[n->inputs[k]][u];
-        if (!zero) changed |= clear(&g->zero[node][u]);
-        for (int k = 0; k < n->n_in; k++)
-            if (!g->flat[node][u] && !(stuck && g->zero[n->inputs[k]][u]))
-                changed |= clear(&g->flat[n->inputs[k]][u]);
+    for (int64_t u0 = 0; u0 < n->shape.cols; u0 += run) {
+        bool zero = !at_zero, flat = true;
+        for (int64_t u = u0; u < u0 + run; u++) {
+            for (int k = 0; k < n->n_in; k++) zero &= g->zero[n->inputs[k]][u];
+            flat &= g->flat[node][u];
+        }
+        for (int64_t u = u0; u < u0 + run; u++) {
+            if (!zero || (shift && (!g->flat[node][u] || !is_zero(g, n, shift, u))))
+                changed |= clear(&g->zero[node][u]);
+            for (int k = 0; k < n->n_in; k++)
+                if (!flat && !(stuck && g->zero[n->inputs[k]][u]))
+                    changed |= clear(&g->flat[n->inputs[k]][u]);
+        }
     }
     return changed;
 }

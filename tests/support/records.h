@@ -83,7 +83,7 @@ struct op_run {
     struct fanin_shape in[FANIN_MAX_INPUTS];
     struct fanin_step s;
     struct fanin_tensor x[FANIN_MAX_INPUTS], dx[FANIN_MAX_INPUTS], y, dy;
-    struct fanin_param_view params[8];
+    struct fanin_param_view params[FANIN_MAX_PARAMS];
     /* what step->internal leads to, for fi_step_ctx() */
     struct fi_step_extra extra;
     struct fi_exec exec;
@@ -155,14 +155,19 @@ static inline void op_run_create(struct op_run *run, fanin_ctx *ctx, const char 
     }
     for (int i = 0; i < run->io.n_params; i++) {
         const struct fanin_param_spec *spec = &run->io.params[i];
-        const int64_t n = spec->dims[0];
+        int64_t n = 1;
+        for (int d = 0; d < spec->rank; d++) n *= spec->dims[d];
         run->params[i] = (struct fanin_param_view){.out = n, .in = 1, .index = i};
         run->params[i].w = fi_arena_alloc(a, n, sizeof(fi_real));
         run->params[i].dw = fi_arena_alloc(a, n, sizeof(fi_real));
         for (int64_t k = 0; k < n; k++) run->params[i].w[k] = (fi_real)spec->fill;
     }
     const int64_t cells = run->y.rows * run->y.ld * (int64_t)run->io.state_bytes_per_cell;
-    run->s.state = fi_arena_alloc(a, cells + (int64_t)run->io.state_bytes, 1);
+    const int64_t rows = (run->y.rows + 31) / 32 * 32;
+    run->s.state = fi_arena_alloc(
+        a, cells + rows * (int64_t)run->io.state_bytes_per_row + (int64_t)run->io.state_bytes, 1);
+    run->s.scratch = fi_arena_alloc(
+        a, rows * (int64_t)run->io.scratch_bytes_per_row + (int64_t)run->io.scratch_bytes, 1);
     run->model.ctx = ctx;
     run->exec.model = &run->model;
     run->extra.exec = &run->exec;
@@ -182,8 +187,10 @@ static inline void op_forward(struct op_run *run) {
     const struct fanin_block all = {.rows = run->s.rows, .cols = run->y.cols};
     if (run->op->forward_block)
         op_forward_block(run, &all);
-    else
+    else {
+        if (run->op->prepare) run->op->prepare(&run->s);
         run->op->forward(&run->s);
+    }
 }
 static inline void op_backward(struct op_run *run) {
     const struct fanin_block all = {.rows = run->s.rows, .cols = run->y.cols};
