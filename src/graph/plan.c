@@ -295,6 +295,7 @@ static enum fanin_status make_steps(struct planner *p) {
         s->training = e->training;
         s->n_in = node->n_in;
         s->y = &e->y[i];
+        s->shape = &node->shape;
         s->dy = e->dy[i].data ? &e->dy[i] : NULL;
         for (int k = 0; k < node->n_in; k++) s->x[k] = &e->y[node->inputs[k]];
         s->params = e->views + node->first_param;

@@ -143,6 +143,7 @@ static inline void op_run_create(struct op_run *run, fanin_ctx *ctx, const char 
                                  .key = 12345,
                                  .n_in = c->n_in,
                                  .y = &run->y,
+                                 .shape = &run->io.out,
                                  .dy = &run->dy,
                                  .params = run->params,
                                  .emit = op_run_emit,
