@@ -42,7 +42,10 @@ FANIN_API enum fanin_status fanin_recipe_model(fanin_model **out, const fanin_re
                                                const fanin_data *data);
 
 /* What the keys of a recipe are, as records for listings and help: recipe (the top level), data,
- * train, early_stop, checkpoint, repeat. NULL beyond the last. */
+ * train, early_stop, checkpoint, repeat, layer. NULL beyond the last. A key of type RULE takes a
+ * record of the kind that `text` names, or, where text is no kind: "section", the keys of the
+ * section of its name; "sections", a list of such maps; "layers", a list of layers; "rules:reg", a
+ * map of records of that kind. */
 FANIN_API const struct fanin_record *fanin_recipe_section(int index);
 
 #ifdef __cplusplus

@@ -20,6 +20,7 @@ enum place_type {
     AT_KEYS,  /* a map described by `record` */
     AT_RULE,  /* `name` or `{name: attributes}` of `kind` */
     AT_RULES, /* a map of rules of `kind` */
+    AT_LIST,  /* a list of maps described by `record` */
     AT_NET,   /* a list of layers */
     AT_LAYER, /* an item of it; `record` is its op, NULL for a repeat */
     AT_VALUE  /* anything else */
@@ -81,12 +82,14 @@ static enum fanin_status key_slot(struct cursor *c, struct fi_value ***slot, con
 static enum fanin_status enter_key(struct cursor *c, struct fi_value **slot, const char *key) {
     const struct fanin_attr_spec *spec = c->record ? fi_spec_find(c->record, key) : NULL;
     if (!spec || spec->type != FANIN_ATTR_RULE) return move(c, slot, AT_VALUE, NULL, NULL);
-    if (strcmp(spec->text, FI_SECTION_KIND) != 0) {
-        return move(c, slot, AT_RULE, NULL, spec->text);
+    if (fi_spec_has_form(spec, FI_FORM_LAYERS)) return move(c, slot, AT_NET, NULL, NULL);
+    if (fi_spec_has_form(spec, FI_FORM_RULES)) {
+        return move(c, slot, AT_RULES, NULL, spec->text + strlen(FI_FORM_RULES));
     }
-    if (strcmp(key, "net") == 0) return move(c, slot, AT_NET, NULL, NULL);
-    if (strcmp(key, "regularize") == 0) return move(c, slot, AT_RULES, NULL, "reg");
-    return move(c, slot, AT_KEYS, fi_section_find(key), NULL);
+    const struct fanin_record *section = fi_section_find(key);
+    if (fi_spec_has_form(spec, FI_FORM_SECTION)) return move(c, slot, AT_KEYS, section, NULL);
+    if (fi_spec_has_form(spec, FI_FORM_SECTIONS)) return move(c, slot, AT_LIST, section, NULL);
+    return move(c, slot, AT_RULE, NULL, spec->text);
 }
 
 static enum fanin_status step_rule(struct cursor *c, const char *key);
@@ -200,6 +203,15 @@ static enum fanin_status step_node(struct cursor *c, const char *name) {
     }
 }
 
+static enum fanin_status step_list(struct cursor *c, const char *key) {
+    int64_t index;
+    if (list_index(*c->slot, key, &index)) {
+        return move(c, &(*c->slot)->entries[index].value, AT_KEYS, c->record, NULL);
+    }
+    return fi_fail_at(c->arena->ctx, c->mark, "%s has no member '%.60s'; members are 0, 1, …",
+                      c->path, key);
+}
+
 static enum fanin_status step_net(struct cursor *c, const char *key) {
     int64_t index;
     if (list_index(*c->slot, key, &index)) {
@@ -259,6 +271,8 @@ static enum fanin_status step(struct cursor *c, const char *key) {
         return step_rule(c, key);
     case AT_RULES:
         return step_rules(c, key);
+    case AT_LIST:
+        return step_list(c, key);
     case AT_NET:
         return step_net(c, key);
     case AT_LAYER:

@@ -20,8 +20,13 @@
 
 /* ---- sections ------------------------------------------------------------------------------------ */
 
-/* A section is described by a record, like everything else that has attributes. An attribute of the
- * kind "section" is a list or map with rules of its own; fi_attrs_read leaves it to its reader. */
+/* A section is described by a record, like everything else that has attributes. An attribute whose
+ * kind is one of these forms has a reader of its own, to which fi_attrs_read leaves it; overrides,
+ * the schema and help follow the form. */
+#define FI_FORM_SECTION "section"   /* a map of the keys of the section of that name */
+#define FI_FORM_SECTIONS "sections" /* a list of such maps; the section is named like the key */
+#define FI_FORM_LAYERS "layers"     /* a list of layers */
+#define FI_FORM_RULES "rules:"      /* a map of rules; the kind follows, "rules:reg" */
 struct fi_section_data {
     struct fanin_rule_ref reader;
     const char *dir, *train, *train_labels, *validation, *validation_labels, *test, *test_labels;
@@ -50,9 +55,10 @@ struct fi_section_repeat {
 
 extern const struct fanin_record fi_section_recipe; /* the top level */
 extern const struct fanin_record fi_section_data, fi_section_train, fi_section_early_stop,
-    fi_section_checkpoint, fi_section_repeat;
-#define FI_SECTION_KIND "section"
+    fi_section_checkpoint, fi_section_repeat, fi_section_layer;
 
+/* Whether the key has the form, or (form NULL) any of the forms. */
+bool fi_spec_has_form(const struct fanin_attr_spec *spec, const char *form);
 /* The section of a name, NULL if there is none. */
 const struct fanin_record *fi_section_find(const char *name);
 /* The spec of a key, NULL if the record has no such key. */

@@ -212,17 +212,13 @@ static enum fanin_status check_alone(struct fi_arena *arena, const struct fanin_
     return parse_at(arena, &parsed, &alone, attr, 1, mark, path);
 }
 
-static bool is_section(const struct fanin_attr_spec *spec) {
-    return spec->type == FANIN_ATTR_RULE && strcmp(spec->text, FI_SECTION_KIND) == 0;
-}
-
 /* One attribute of `record`, under the path of the record. */
 static enum fanin_status read_attr(struct fi_arena *arena, struct fi_attrs *out,
                                    const struct fanin_record *record,
                                    const struct fanin_attr_spec *spec, struct fi_value *value,
                                    const char *path, bool outputs) {
     bool absent = value->kind == FI_VALUE_NULL && !(spec->flags & FANIN_ATTR_NULLABLE);
-    if (absent || is_section(spec)) return FANIN_OK;
+    if (absent || fi_spec_has_form(spec, NULL)) return FANIN_OK;
     const char *below = fi_path(arena, path, spec->name);
     if (!below) return FANIN_ERR_MEMORY;
     struct fanin_attr *attr = &out->items[out->n];

@@ -8,7 +8,9 @@
 
 #include "recipe/recipe.h"
 
-#define SECTION(type, field, help) FI_ATTR_RULE(type, field, FI_SECTION_KIND, help)
+#define SECTION(type, field, help) FI_ATTR_RULE(type, field, FI_FORM_SECTION, help)
+#define LAYERS(type, field, help) FI_ATTR_RULE(type, field, FI_FORM_LAYERS, help)
+#define RULES(type, field, kind, help) FI_ATTR_RULE(type, field, FI_FORM_RULES kind, help)
 
 struct top_level {
     const char *name;
@@ -18,12 +20,12 @@ struct top_level {
 static const struct fanin_attr_spec recipe_keys[] = {
     FI_ATTR_STRING(struct top_level, name, NULL, "a title for people", FANIN_ATTR_NULLABLE),
     SECTION(struct top_level, data, "where samples and labels come from"),
-    SECTION(struct top_level, net, "the list of layers, each fed by the one before it"),
+    LAYERS(struct top_level, net, "the list of layers, each fed by the one before it"),
     FI_ATTR_RULE(struct top_level, init, "init",
                  "how all weights start, where a layer says nothing; default: by what follows"),
     FI_ATTR_RULE(struct top_level, loss, "loss",
                  "default: softmax_cross_entropy for classes, mse for values"),
-    SECTION(struct top_level, regularize, "regularizers by name, {weight_decay: 1.0e-4}"),
+    RULES(struct top_level, regularize, "reg", "regularizers by name, {weight_decay: 1.0e-4}"),
     FI_ATTR_RULE(struct top_level, optim, "optim", "default: {sgd: {lr: 0.1, momentum: 0.9}}"),
     FI_ATTR_RULE(struct top_level, schedule, "schedule",
                  "factor on the learning rate over time; default: constant"),
@@ -87,7 +89,20 @@ static const struct fanin_attr_spec checkpoint_keys[] = {
 static const struct fanin_attr_spec repeat_keys[] = {
     FI_ATTR_INT(struct fi_section_repeat, times, 0, 0, FI_RECIPE_MAX_LAYERS, "how often",
                 FANIN_ATTR_REQUIRED),
-    SECTION(struct fi_section_repeat, net, "the layers"), FI_ATTR_END};
+    LAYERS(struct fi_section_repeat, net, "the layers"), FI_ATTR_END};
+
+/* What may stand beside the op in an item of `net`. */
+struct layer_keys {
+    const char *name;
+    struct fanin_texts from;
+};
+static const struct fanin_attr_spec layer_keys[] = {
+    FI_ATTR_STRING(struct layer_keys, name, NULL,
+                   "of the node; default: the op with a number, dense1", FANIN_ATTR_NULLABLE),
+    FI_ATTR_TEXTS(struct layer_keys, from,
+                  "the nodes it reads, `input` for what enters the list; default: the layer "
+                  "before"),
+    FI_ATTR_END};
 
 const struct fanin_record fi_section_recipe = {.name = "recipe",
                                                .formula = "data + net + loss + optim -> model",
@@ -136,10 +151,18 @@ const struct fanin_record fi_section_repeat = {
     .attrs = repeat_keys,
     .attrs_size = sizeof(struct fi_section_repeat)};
 
+const struct fanin_record fi_section_layer = {
+    .name = "layer",
+    .formula = "node = op(inputs)",
+    .reference = "docs/recipe.md",
+    .help = "Part of net: the keys that any layer may have beside its op.",
+    .attrs = layer_keys,
+    .attrs_size = sizeof(struct layer_keys)};
+
 const struct fanin_record *fanin_recipe_section(int index) {
     static const struct fanin_record *const sections[] = {
-        &fi_section_recipe,     &fi_section_data,       &fi_section_train,
-        &fi_section_early_stop, &fi_section_checkpoint, &fi_section_repeat,
+        &fi_section_recipe,     &fi_section_data,   &fi_section_train, &fi_section_early_stop,
+        &fi_section_checkpoint, &fi_section_repeat, &fi_section_layer,
     };
     return index >= 0 && index < FI_COUNT(sections) ? sections[index] : NULL;
 }
@@ -149,6 +172,17 @@ const struct fanin_record *fi_section_find(const char *name) {
         if (strcmp(fanin_recipe_section(i)->name, name) == 0) return fanin_recipe_section(i);
     }
     return NULL;
+}
+
+bool fi_spec_has_form(const struct fanin_attr_spec *spec, const char *form) {
+    static const char *const forms[] = {FI_FORM_SECTION, FI_FORM_SECTIONS, FI_FORM_LAYERS};
+    if (spec->type != FANIN_ATTR_RULE) return false;
+    bool rules = strncmp(spec->text, FI_FORM_RULES, strlen(FI_FORM_RULES)) == 0;
+    if (form) return strcmp(form, FI_FORM_RULES) == 0 ? rules : strcmp(spec->text, form) == 0;
+    for (int i = 0; i < FI_COUNT(forms); i++) {
+        if (strcmp(spec->text, forms[i]) == 0) return true;
+    }
+    return rules;
 }
 
 const struct fanin_attr_spec *fi_spec_find(const struct fanin_record *record, const char *key) {
