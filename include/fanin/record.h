@@ -214,6 +214,9 @@ struct fanin_step {
     int64_t row0;  /* the first one's index in the global batch */
     uint64_t step; /* counts updates from 0; part of every random number's counter */
     uint64_t key;  /* hash of (seed, purpose, node name) */
+    /* Not NULL: the switches of an op that has some, 1 on and 0 off, the same for every sample;
+     * they stand in for random numbers. */
+    const uint8_t *switches;
     int n_in;
     const struct fanin_tensor *x[FANIN_MAX_INPUTS];
     const struct fanin_tensor *y;
@@ -254,6 +257,23 @@ struct fanin_curve {
     double (*kink)(const void *attrs, int i);
 };
 
+/* What an op is outside training, for fanin_model_fold(). An op with FANIN_OP_IDENTITY_EVAL needs
+ * none: it is left out. */
+struct fanin_fold {
+    int same; /* y holds the numbers of x in their order, in another shape */
+    /* y = scale[c] x + shift[c], a pair for each of the channels (the first dimension of a sample).
+     * params: the op's, as in a file. */
+    void (*affine)(const void *attrs, const float *const *params, int64_t channels, double *scale,
+                   double *shift);
+    /* y = w x + b, which the op named here computes from its parameters `weight` (out, in) and
+     * `bias`; it takes the attributes that the two have in common, and its own `bias: true` where a
+     * bias is needed. */
+    const char *linear;
+    /* Computes w and b (zeroed), row-major. NULL: the op's parameters are named so too. */
+    void (*matrix)(const void *attrs, const float *const *params, int64_t out, int64_t in,
+                   double *w, double *b);
+};
+
 /* A case for the generic tests: the shapes of one sample of each input and the batch. */
 struct fanin_case {
     int64_t rows;
@@ -286,6 +306,11 @@ struct fanin_op {
     /* Once, when a new model's weights are drawn: sets the parameters that follow from them.
      * Returns NULL, or what is wrong with the weights and what to do. May be NULL. */
     const char *(*start)(const void *attrs, const struct fanin_param_view *params);
+    /* STOCHASTIC whose noise is a set of independent switches (dropout's mask): how many a sample
+     * with the first input's shape has, and in *keep the probability that one is on. The op obeys
+     * step->switches. NULL: noise of another kind. */
+    int64_t (*switches)(const void *attrs, const struct fanin_shape *in, double *keep);
+    const struct fanin_fold *fold; /* how it folds; NULL: not at all */
     const struct fanin_case *cases;
     int n_cases;
 };

@@ -155,6 +155,15 @@ void fi_exec_forward(struct fi_exec *e, int64_t rows, int64_t row0, uint64_t ste
     }
 }
 
+void fi_exec_seed(struct fi_exec *e, uint64_t seed) {
+    for (int i = 0; i < e->model->net->n_nodes; i++)
+        e->steps[i].key = fi_key(seed, "sample", e->model->net->nodes[i].name);
+}
+
+void fi_exec_switches(struct fi_exec *e, int node, const uint8_t *switches) {
+    e->steps[node].switches = switches;
+}
+
 /* ---- backward -------------------------------------------------------------------------------------- */
 
 /* Adds what a reader wrote aside to a gradient that others write too. */

@@ -176,7 +176,7 @@ struct fanin_model {
     fi_real *params; /* net->param_size, layouts as the table says */
     const struct fi_loss *loss;
     const void *loss_attrs;
-    struct fi_exec *infer; /* made when first used */
+    struct fi_exec *infer, *sample; /* made when first used */
     enum fanin_task task;
     uint64_t seed;
     const char *recipe;
@@ -200,6 +200,8 @@ void fi_param_pack(const struct fi_param *p, const float *src, fi_real *dst);
 double fi_model_raw_target(const fanin_model *model, int64_t column, double value);
 /* The plan for inference on up to `rows` rows, made when first asked for. Borrowed. */
 enum fanin_status fi_model_infer(fanin_model *model, int64_t rows, struct fi_exec **out);
+/* The same for FI_SAMPLE. */
+enum fanin_status fi_model_sample(fanin_model *model, int64_t rows, struct fi_exec **out);
 
 /* ---- execution --------------------------------------------------------------------------------------- */
 
@@ -246,12 +248,21 @@ struct fi_step_extra {
     bool written; /* while planning: some reader already writes the gradient of y */
 };
 
+/* What a plan is for. */
+enum fi_mode {
+    FI_INFER,
+    FI_TRAIN, /* with backward, noise and batch statistics */
+    FI_SAMPLE /* inference in which noise is drawn: one member of the ensemble that dropout trains
+               */
+};
+
 struct fi_exec {
     fanin_model *model;
     struct fi_arena arena;
     int64_t rows;     /* the most a batch may have */
     int64_t rows_now; /* as all tensors say at present */
-    bool training;
+    enum fi_mode mode;
+    bool training;            /* mode == FI_TRAIN */
     struct fanin_tensor *y;   /* per node */
     struct fanin_tensor x;    /* where samples are put: the input's buffer, or, with several inputs,
                                * all of    them side by side */
@@ -266,10 +277,14 @@ struct fi_exec {
     bool needs_two_rows;            /* batch statistics: one value a channel is an error */
 };
 
-/* Plans for batches of up to `rows`. training: with backward, dropout and batch statistics. */
+/* Plans for batches of up to `rows`. */
 enum fanin_status fi_exec_create(struct fi_exec **out, fanin_model *model, int64_t rows,
-                                 bool training);
+                                 enum fi_mode mode);
 void fi_exec_free(struct fi_exec *exec);
+/* FI_SAMPLE: what random numbers are drawn under; the `step` of a forward tells samples apart. */
+void fi_exec_seed(struct fi_exec *exec, uint64_t seed);
+/* FI_SAMPLE: the node's switches for the forwards to come, borrowed; NULL: drawn. */
+void fi_exec_switches(struct fi_exec *exec, int node, const uint8_t *switches);
 /* Runs the net on the first `rows` rows of exec->x. row0: index of the first in the global batch.
  */
 void fi_exec_forward(struct fi_exec *exec, int64_t rows, int64_t row0, uint64_t step);

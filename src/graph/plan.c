@@ -38,8 +38,14 @@ struct planner {
     bool *gradient; /* per node: that, and something to train at or before it */
 };
 
+/* Does the op do what it does in training? A sample draws its noise and nothing more. */
+static bool as_in_training(const struct fi_exec *e, const struct fi_node *node) {
+    return e->training ||
+           (e->mode == FI_SAMPLE && node->op && (node->op->flags & FANIN_OP_STOCHASTIC));
+}
+
 static bool skipped(const struct planner *p, const struct fi_node *node) {
-    return !p->exec->training && (node->op->flags & FANIN_OP_IDENTITY_EVAL);
+    return (node->op->flags & FANIN_OP_IDENTITY_EVAL) && !as_in_training(p->exec, node);
 }
 
 static bool single_reader(const struct fi_node *node) {
@@ -292,7 +298,7 @@ static enum fanin_status make_steps(struct planner *p) {
         struct fanin_step *s = &e->steps[i];
         int64_t cells, state, per_row, need;
         s->attrs = node->attrs;
-        s->training = e->training;
+        s->training = as_in_training(e, node);
         s->n_in = node->n_in;
         s->y = &e->y[i];
         s->shape = &node->shape;
@@ -381,7 +387,7 @@ static enum fanin_status plan(struct planner *p) {
 }
 
 enum fanin_status fi_exec_create(struct fi_exec **out, fanin_model *model, int64_t rows,
-                                 bool training) {
+                                 enum fi_mode mode) {
     *out = NULL;
     if (rows < 1) return fi_fail(model->ctx, FANIN_ERR_ARGUMENT, "a batch of no samples");
     struct fi_exec *e = fi_alloc(model->ctx, 1, sizeof(*e));
@@ -389,7 +395,8 @@ enum fanin_status fi_exec_create(struct fi_exec **out, fanin_model *model, int64
     fi_arena_init(&e->arena, model->ctx);
     e->model = model;
     e->rows = rows;
-    e->training = training;
+    e->mode = mode;
+    e->training = mode == FI_TRAIN;
     struct planner p = {.exec = e, .net = model->net};
     enum fanin_status status = plan(&p);
     if (status != FANIN_OK) {

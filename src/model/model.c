@@ -158,6 +158,7 @@ void fanin_model_free(fanin_model *model) {
     if (!model) return;
     fanin_ctx *ctx = model->ctx;
     fi_exec_free(model->infer);
+    fi_exec_free(model->sample);
     fanin_net_free(model->net);
     fi_arena_free(&model->arena);
     fi_free(ctx, model);
@@ -215,14 +216,23 @@ enum fanin_status fanin_model_set(fanin_model *model, const char *param, const f
     return FANIN_OK;
 }
 
-enum fanin_status fi_model_infer(fanin_model *m, int64_t rows, struct fi_exec **out) {
-    if (!m->infer || m->infer->rows < rows) {
-        fi_exec_free(m->infer);
-        m->infer = NULL;
-        FI_TRY(fi_exec_create(&m->infer, m, rows, false));
+static enum fanin_status plan_for(fanin_model *m, int64_t rows, enum fi_mode mode,
+                                  struct fi_exec **kept, struct fi_exec **out) {
+    if (!*kept || (*kept)->rows < rows) {
+        fi_exec_free(*kept);
+        *kept = NULL;
+        FI_TRY(fi_exec_create(kept, m, rows, mode));
     }
-    *out = m->infer;
+    *out = *kept;
     return FANIN_OK;
+}
+
+enum fanin_status fi_model_infer(fanin_model *m, int64_t rows, struct fi_exec **out) {
+    return plan_for(m, rows, FI_INFER, &m->infer, out);
+}
+
+enum fanin_status fi_model_sample(fanin_model *m, int64_t rows, struct fi_exec **out) {
+    return plan_for(m, rows, FI_SAMPLE, &m->sample, out);
 }
 
 /* ---- prediction -------------------------------------------------------------------------------- */

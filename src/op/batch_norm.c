@@ -311,6 +311,19 @@ static double flops(const struct fanin_infer *io) {
     return 4.0 * (double)io->in[0].cols;
 }
 
+static void affine(const void *attrs_, const float *const *params, int64_t channels, double *scale,
+                   double *shift) {
+    const struct batch_norm *a = attrs_;
+    const float *const *running = params + (a->affine ? 2 : 0);
+    for (int64_t c = 0; c < channels; c++) {
+        const double gamma = a->affine ? (double)params[0][c] : 1;
+        scale[c] = gamma / sqrt((double)running[1][c] + a->eps);
+        shift[c] = (a->affine ? (double)params[1][c] : 0) - (double)running[0][c] * scale[c];
+    }
+}
+
+static const struct fanin_fold folding = {.affine = affine};
+
 /* ---- the record -------------------------------------------------------------------------------------- */
 
 static const struct fanin_attr plain[] = {{.name = "affine", .number = 0}};
@@ -337,5 +350,6 @@ FI_RECORD(op, batch_norm) = {
     .forward = forward,
     .backward = backward,
     .flops = flops,
+    .fold = &folding,
     .cases = cases,
     .n_cases = FI_COUNT(cases)};

@@ -107,6 +107,8 @@ static const struct fanin_case cases[] = {
     {.rows = 3, .n_in = 1, .dims = {{5, 7}}, .attrs = no_bias, .n_attrs = 2},
     {.rows = 50, .n_in = 1, .dims = {{49}}, .attrs = no_bias, .n_attrs = 2}};
 
+static const struct fanin_fold fold = {.linear = "dense"};
+
 FI_RECORD(op,
           dense) = {.head = {.name = "dense",
                              .aliases = "linear",
@@ -120,5 +122,6 @@ FI_RECORD(op,
                     .forward = forward,
                     .backward = backward,
                     .flops = flops,
+                    .fold = &fold,
                     .cases = cases,
                     .n_cases = FI_COUNT(cases)};

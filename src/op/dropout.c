@@ -62,8 +62,7 @@ static void draw_chunk(void *arg, int64_t chunk) {
     const struct fanin_step *s = arg;
     const int64_t first = chunk * DRAW_CHUNK;
     const int64_t n = FI_MIN(DRAW_CHUNK, s->rows * s->y->cols - first);
-    fi_random_below16(s->key, s->step, s->row0 * s->y->cols + first, n, threshold_of(s->attrs),
-                      (uint8_t *)s->state + first);
+    fi_op_keep(s, first, n, s->y->cols, threshold_of(s->attrs), (uint8_t *)s->state + first);
 }
 
 static void prepare(const struct fanin_step *s) {
@@ -120,6 +119,11 @@ static void backward_block(const struct fanin_step *s, const struct fanin_block 
         apply(mask_row(s, b, r), scale, dy + r * lddy, dx + r * lddx, b->cols);
 }
 
+static int64_t switches(const void *attrs_, const struct fanin_shape *in, double *keep) {
+    *keep = 1 - (double)threshold_of(attrs_) / DROP_ALL;
+    return in->cols;
+}
+
 static double flops(const struct fanin_infer *io) {
     (void)io;
     return 0; /* of a prediction, where it does nothing */
@@ -152,5 +156,6 @@ FI_RECORD(op, dropout) = {
     .backward_block = backward_block,
     .flops = flops,
     .draws = draws,
+    .switches = switches,
     .cases = cases,
     .n_cases = FI_COUNT(cases)};

@@ -34,6 +34,8 @@ static const struct fanin_case cases[] = {{.rows = 1, .n_in = 1, .dims = {{1}}},
                                           {.rows = 3, .n_in = 1, .dims = {{2, 3, 5}}},
                                           {.rows = 33, .n_in = 1, .dims = {{31, 33}}}};
 
+static const struct fanin_fold fold = {.same = 1};
+
 FI_RECORD(op, flatten) = {.head = {.name = "flatten",
                                    .formula = "y = x as one row",
                                    .reference = "definition",
@@ -44,5 +46,6 @@ FI_RECORD(op, flatten) = {.head = {.name = "flatten",
                           .forward_block = forward_block,
                           .backward_block = backward_block,
                           .flops = flops,
+                          .fold = &fold,
                           .cases = cases,
                           .n_cases = FI_COUNT(cases)};

@@ -29,6 +29,15 @@ void fi_op_copy(const struct fanin_block *b, const fi_real *x, int64_t ldx, fi_r
         memcpy(y + r * ldy, x + r * ldx, (size_t)b->cols * sizeof(fi_real));
 }
 
+void fi_op_keep(const struct fanin_step *s, int64_t first, int64_t n, int64_t per_sample,
+                uint32_t threshold, uint8_t *keep) {
+    if (!s->switches) {
+        fi_random_below16(s->key, s->step, s->row0 * per_sample + first, n, threshold, keep);
+        return;
+    }
+    for (int64_t i = 0; i < n; i++) keep[i] = s->switches[(first + i) % per_sample];
+}
+
 void fi_op_each_rows(const struct fanin_step *s, double flops_per_number,
                      void (*rows)(void *step, int64_t task)) {
     const double work = flops_per_number * (double)s->rows * (double)s->y->cols;

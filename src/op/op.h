@@ -23,6 +23,12 @@ enum fanin_status fi_op_infer_same(struct fanin_infer *io);
 void fi_op_copy(const struct fanin_block *b, const fi_real *x, int64_t ldx, fi_real *y,
                 int64_t ldy);
 
+/* keep[0..n) of the numbers first .. first+n-1 of a batch that has `per_sample` numbers a sample:
+ * drawn (fi_random_below16), or what step->switches says. */
+#define fi_op_keep FI_T(fi_op_keep)
+void fi_op_keep(const struct fanin_step *s, int64_t first, int64_t n, int64_t per_sample,
+                uint32_t threshold, uint8_t *keep);
+
 /* Runs rows(s, task) for rows task · FI_OP_TASK_ROWS and up, for ops that treat each sample alone.
  */
 #define FI_OP_TASK_ROWS 16

@@ -114,7 +114,7 @@ static enum fanin_status setup(fanin_trainer *t, const struct fanin_train_option
     FI_TRY(check_options(t, o));
     FI_TRY(choose_rules(t, o));
     if (!o->allow_symmetric) FI_TRY(fi_guard(t->model, o->rounding_noise > 0));
-    FI_TRY(fi_exec_create(&t->exec, t->model, t->shard_rows, true));
+    FI_TRY(fi_exec_create(&t->exec, t->model, t->shard_rows, FI_TRAIN));
     if (t->exec->needs_two_rows && t->shard_rows < 2)
         return fi_fail(t->ctx, FANIN_ERR_RECIPE,
                        "batch normalization has one value per channel: a batch (or shard) of one "

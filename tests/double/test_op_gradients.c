@@ -105,7 +105,7 @@ static void check_rows(struct check *k) {
 static void check_case(struct check *k) {
     const bool stats = (k->op->flags & FANIN_OP_BATCH_STATS) != 0;
     k->model = case_model(k->ctx, k->op, k->c, true);
-    assert_ok(k->ctx, fi_exec_create(&k->exec, k->model, k->c->rows, true));
+    assert_ok(k->ctx, fi_exec_create(&k->exec, k->model, k->c->rows, FI_TRAIN));
     const size_t bytes = (size_t)k->model->net->param_size * sizeof(fi_real);
     k->saved = malloc(bytes);
     memcpy(k->saved, k->model->params, bytes);

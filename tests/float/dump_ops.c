@@ -20,7 +20,7 @@ static void dump_op(fanin_ctx *ctx, const struct fanin_op *op, int index) {
     struct fi_exec *exec;
     fi_real *grads = calloc((size_t)model->net->param_size, sizeof(*grads));
     const struct fi_update update = {.grads = grads};
-    assert_ok(ctx, fi_exec_create(&exec, model, c->rows, true));
+    assert_ok(ctx, fi_exec_create(&exec, model, c->rows, FI_TRAIN));
     exec->update = &update;
     for (int k = 0; k < c->n_in; k++) {
         const struct fanin_tensor *x = c->n_in > 1 ? &exec->x : &exec->y[k];

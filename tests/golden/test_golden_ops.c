@@ -185,7 +185,7 @@ static void run_op(const struct golden *g, fanin_ctx *ctx) {
     struct fi_exec *exec;
     fi_real *grads = calloc((size_t)net->param_size, sizeof(*grads));
     const struct fi_update update = {.grads = grads};
-    assert_ok(ctx, fi_exec_create(&exec, model, g->rows, g->training));
+    assert_ok(ctx, fi_exec_create(&exec, model, g->rows, g->training ? FI_TRAIN : FI_INFER));
     exec->update = &update;
     poison(exec);
     for (int k = 0; k < g->n_in; k++) {
