@@ -57,13 +57,16 @@ struct fanin_train_options {
     size_t size;
     struct fanin_rule optim;    /* default sgd: lr 0.1, momentum 0.9 */
     struct fanin_rule schedule; /* default constant; its attributes may hold warmup_epochs */
+    struct fanin_rule momentum_schedule; /* a schedule that scales the momentum or beta1; NULL name:
+                                            none */
     const struct fanin_rule *regularize; /* weight_decay, l2, confidence_penalty, … */
     int n_regularize;
     int64_t epochs; /* default 10 */
     int64_t batch;  /* default 128, or the data if that is less */
     uint64_t seed;
     int64_t shards;                /* logical shards of a batch, a power of two; default 1 */
-    double clip_norm;              /* 0: no clipping by global norm */
+    double clip_value;             /* bound on each number of the gradient; 0: none. First this, */
+    double clip_norm;              /* then the global norm; 0: any */
     double rounding_noise;         /* multiplies each weight's gradient by 1 + e U(-1,1) */
     int allow_symmetric;           /* 1: train even if the symmetry guard refuses */
     const char *early_stop_metric; /* NULL: none; "loss", "accuracy", … on the validation part */

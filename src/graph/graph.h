@@ -81,20 +81,24 @@ struct fi_optim_step {
     double lr;
     int64_t t; /* counted from 1 */
     const void *attrs;
-    double pow1, pow2; /* running products the record asks for: beta1^t, beta2^t */
+    double pow1, pow2; /* running products the record asks for: of beta1 as scheduled, of beta2 */
+    double momentum;   /* factor on what the record calls its momentum; 1 without a schedule */
 };
 struct fi_optim {
     struct fanin_record head;
     int n_states;          /* buffers like the parameters */
     const char *states[3]; /* their names in a checkpoint */
     double (*lr)(const void *attrs);
-    /* the base of pow1 and pow2; NULL: unused */
+    /* the momentum (or beta1) that a momentum schedule scales; NULL: the record has none */
+    double (*momentum)(const void *attrs);
+    /* the base of pow1 (scaled with the momentum) and pow2; NULL: unused */
     void (*powers)(const void *attrs, double *base1, double *base2);
     /* One range: decay first (w <- fma(-lr*decay, w, w)), then the step. */
     void (*update)(const struct fi_optim_step *o, fi_real decay, fi_real *w, const fi_real *g,
                    fi_real *const *state, int64_t n);
 };
 
+#define FI_SCHEDULE_STATE 6
 struct fi_schedule {
     struct fanin_record head;
     /* The factor on the learning rate at progress t of total (both in steps); steps_per_epoch > 0.
@@ -102,6 +106,15 @@ struct fi_schedule {
     double (*factor)(const void *attrs, int64_t step, int64_t total, int64_t steps_per_epoch);
     /* Warm-up, common to all: epochs of a linear ramp before. */
     double (*warmup_epochs)(const void *attrs);
+    /* A schedule that follows a figure of the validation part has these three, else NULL. The
+     * figure's name: */
+    const char *(*metric)(const void *attrs);
+    /* Told the figure after each epoch. `base` is what the factor multiplies; the state begins as
+     * zeros and is part of a checkpoint. */
+    void (*observe)(const void *attrs, double base, double value, bool higher_is_better,
+                    double state[FI_SCHEDULE_STATE]);
+    /* What has come of it: a factor beside factor(). */
+    double (*reaction)(const void *attrs, const double state[FI_SCHEDULE_STATE]);
 };
 
 /* A metric sees each row's prediction once. Its sums are doubles: `cells` of them for n outputs. */
@@ -215,6 +228,7 @@ struct fi_update {
     int n_penalties;
     double decay;               /* decoupled, on parameters with spec.decay */
     double noise;               /* rounding_noise */
+    double clip_value;          /* bound on each number of the gradient; 0: none */
     const uint64_t *noise_keys; /* one per parameter */
     fi_real *grads;             /* collect ranges here instead of applying them; or NULL */
     bool accumulate;            /* collecting: add to what is there */

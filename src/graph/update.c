@@ -2,8 +2,8 @@
 /*
  * What becomes of a gradient, in one order for all paths:
  *
- *   gradient of the loss -> rounding noise -> penalties on weights -> (clip) -> optimizer step with
- *   decoupled decay
+ *   gradient of the loss -> rounding noise -> penalties on weights -> clip by value -> (clip by
+ *   norm) -> optimizer step with decoupled decay
  *
  * Where nothing needs the whole gradient, all of it happens to each finished tile while it is in
  * cache; otherwise ranges are collected, finished and applied in fixed chunks.
@@ -26,6 +26,7 @@ static void finish_gradient(const struct fi_exec *e, const struct fi_update *u, 
     if (p->spec.decay)
         for (int i = 0; i < u->n_penalties; i++)
             u->penalties[i]->gradient(u->penalty_attrs[i], e->views[index].w + offset, g, n);
+    if (u->clip_value > 0) e->model->ctx->kernels->clip(g, (fi_real)u->clip_value, n);
 }
 
 static void apply(const struct fi_exec *e, const struct fi_update *u, int index, int64_t offset,
@@ -87,7 +88,7 @@ static void walk(const struct fi_exec *e, const struct fi_update *u, fi_real *gr
 }
 
 void fi_update_finish_gradient(const struct fi_exec *e, const struct fi_update *u, fi_real *grads) {
-    if (u->noise > 0 || u->n_penalties > 0) walk(e, u, grads, true);
+    if (u->noise > 0 || u->n_penalties > 0 || u->clip_value > 0) walk(e, u, grads, true);
 }
 
 void fi_update_apply(const struct fi_exec *e, const struct fi_update *u, fi_real *grads) {

@@ -20,6 +20,10 @@ static void scale(fi_real *y, fi_real a, int64_t n) {
     for (int64_t i = 0; i < n; i++) y[i] *= a;
 }
 
+static void clip(fi_real *y, fi_real a, int64_t n) {
+    for (int64_t i = 0; i < n; i++) y[i] = y[i] < -a ? -a : y[i] > a ? a : y[i];
+}
+
 static bool all_finite(const fi_real *x, int64_t n) {
     /* x - x is 0 for finite x, else NaN. Runs of 1024 keep the loop free of exits. */
     for (int64_t i = 0; i < n; i += 1024) {
@@ -51,6 +55,7 @@ const struct fi_kernels FI_T(fi_kernels) = {
     .gather_f32 = fi_gather_f32,
     .add = add,
     .scale = scale,
+    .clip = clip,
     .sum_squares = fi_sum_squares,
     .all_finite = all_finite,
     .rounding_noise = rounding_noise,

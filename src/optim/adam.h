@@ -9,7 +9,8 @@
  * The averages are written as corrections: β2 and 1 - β2 rounded apart do not sum to 1, which would
  * bias v by 1e-5 in float. ε is outside the root, as in the paper; its bound keeps it a normal
  * float, or a weight that never had a gradient would be divided by 0. β^t are running products kept
- * in double.
+ * in double; with a momentum schedule β1^t is the product of the β1 there were, which is what the
+ * weights of m sum to 1 minus.
  *
  * Kingma, Ba: Adam, ICLR 2015, algorithm 1.
  */
@@ -36,6 +37,10 @@ static double adam_lr(const void *a) {
     return ((const struct adam *)a)->lr;
 }
 
+static double adam_momentum(const void *a) {
+    return ((const struct adam *)a)->beta1;
+}
+
 static void adam_powers(const void *attrs, double *base1, double *base2) {
     const struct adam *a = attrs;
     *base1 = a->beta1;
@@ -46,7 +51,7 @@ static void adam_update(const struct fi_optim_step *o, fi_real decay, fi_real *r
                         const fi_real *restrict g, fi_real *const *state, int64_t n) {
     const struct adam *a = o->attrs;
     const fi_real shrink = (fi_real)(-o->lr * (double)decay);
-    const fi_real new1 = (fi_real)(1 - a->beta1), new2 = (fi_real)(1 - a->beta2);
+    const fi_real new1 = (fi_real)(1 - a->beta1 * o->momentum), new2 = (fi_real)(1 - a->beta2);
     const fi_real rate = (fi_real)(-o->lr / (1 - o->pow1));
     const fi_real root = (fi_real)(1 / sqrt(1 - o->pow2)), eps = (fi_real)a->eps;
     fi_real *restrict m = state[0];

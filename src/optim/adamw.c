@@ -22,5 +22,6 @@ FI_RECORD(optim, adamw) = {
     .n_states = 2,
     .states = {"exp_avg", "exp_avg_sq"},
     .lr = adam_lr,
+    .momentum = adam_momentum,
     .powers = adam_powers,
     .update = adam_update};

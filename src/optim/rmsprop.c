@@ -31,6 +31,9 @@ static const struct fanin_attr_spec attrs[] = {
     FI_ATTR_BOOL(struct rmsprop, centered, 0, "divides by the standard deviation of the gradient"),
     FI_ATTR_END};
 
+static double momentum(const void *a) {
+    return ((const struct rmsprop *)a)->momentum;
+}
 static double lr(const void *a) {
     return ((const struct rmsprop *)a)->lr;
 }
@@ -43,7 +46,7 @@ step(const struct fi_optim_step *o, fi_real decay, fi_real *restrict w, const fi
     const struct rmsprop *a = o->attrs;
     const fi_real shrink = (fi_real)(-o->lr * (double)decay), rate = (fi_real)-o->lr;
     const fi_real fresh = (fi_real)(1 - a->alpha), eps = (fi_real)a->eps;
-    const fi_real mu = (fi_real)a->momentum;
+    const fi_real mu = (fi_real)(a->momentum * o->momentum);
     fi_real *restrict v = state[0];
     fi_real *restrict b = state[1];
     fi_real *restrict m = state[2];
@@ -85,4 +88,5 @@ FI_RECORD(optim, rmsprop) = {
     .n_states = 3,
     .states = {"square_avg", "momentum", "grad_avg"},
     .lr = lr,
+    .momentum = momentum,
     .update = update};

@@ -24,6 +24,9 @@ static const struct fanin_attr_spec attrs[] = {
                  FANIN_ATTR_BELOW_MAX),
     FI_ATTR_BOOL(struct sgd, nesterov, 0, "looks ahead along the momentum"), FI_ATTR_END};
 
+static double momentum(const void *a) {
+    return ((const struct sgd *)a)->momentum;
+}
 static double lr(const void *a) {
     return ((const struct sgd *)a)->lr;
 }
@@ -32,9 +35,9 @@ static void update(const struct fi_optim_step *o, fi_real decay, fi_real *restri
                    const fi_real *restrict g, fi_real *const *state, int64_t n) {
     const struct sgd *a = o->attrs;
     const fi_real shrink = (fi_real)(-o->lr * (double)decay), rate = (fi_real)-o->lr;
-    const fi_real mu = (fi_real)a->momentum;
+    const fi_real mu = (fi_real)(a->momentum * o->momentum);
     fi_real *restrict v = state[0];
-    if (mu == 0)
+    if (a->momentum == 0)
         for (int64_t i = 0; i < n; i++) w[i] = fi_fma(rate, g[i], fi_fma(shrink, w[i], w[i]));
     else if (a->nesterov)
         for (int64_t i = 0; i < n; i++) {
@@ -58,4 +61,5 @@ FI_RECORD(optim, sgd) = {
     .n_states = 1,
     .states = {"momentum"},
     .lr = lr,
+    .momentum = momentum,
     .update = update};

@@ -144,6 +144,7 @@ static enum fanin_status read_train_keys(fanin_recipe *r, struct fi_value *value
     r->train.batch = fi_attrs_find(&attrs, "batch") ? keys->batch : 0;
     r->train.seed = (uint64_t)keys->seed;
     r->train.shards = keys->shards;
+    r->train.clip_value = keys->clip_value;
     r->train.clip_norm = keys->clip_norm;
     r->train.rounding_noise = keys->rounding_noise;
     r->train.allow_symmetric = keys->allow_symmetric;
@@ -212,6 +213,7 @@ static enum fanin_status interpret(fanin_recipe *r) {
     take_rule(&r->loss, &attrs, "loss");
     take_rule(&r->train.optim, &attrs, "optim");
     take_rule(&r->train.schedule, &attrs, "schedule");
+    take_rule(&r->train.momentum_schedule, &attrs, "momentum_schedule");
     static const struct {
         const char *key;
         enum fanin_status (*read)(fanin_recipe *r);

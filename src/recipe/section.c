@@ -14,7 +14,8 @@
 
 struct top_level {
     const char *name;
-    struct fanin_rule_ref data, net, init, loss, regularize, optim, schedule, train;
+    struct fanin_rule_ref data, net, init, loss, regularize, optim, schedule, momentum_schedule,
+        train;
 };
 
 static const struct fanin_attr_spec recipe_keys[] = {
@@ -29,6 +30,8 @@ static const struct fanin_attr_spec recipe_keys[] = {
     FI_ATTR_RULE(struct top_level, optim, "optim", "default: {sgd: {lr: 0.1, momentum: 0.9}}"),
     FI_ATTR_RULE(struct top_level, schedule, "schedule",
                  "factor on the learning rate over time; default: constant"),
+    FI_ATTR_RULE(struct top_level, momentum_schedule, "schedule",
+                 "factor on the optimizer's momentum or beta1 over time; default: constant"),
     SECTION(struct top_level, train, "how long, in which batches, with which seed"),
     FI_ATTR_END};
 
@@ -61,6 +64,8 @@ static const struct fanin_attr_spec train_keys[] = {
                 "of every random number: start, split, order, dropout", 0),
     FI_ATTR_INT(struct fi_section_train, shards, 1, 1, 65536,
                 "parts of a batch summed apart, a power of two; ranks need as many", 0),
+    FI_ATTR_REAL(struct fi_section_train, clip_value, 0, 0, 1e30,
+                 "bound on each number of the gradient, before clip_norm; 0: none", 0),
     FI_ATTR_REAL(struct fi_section_train, clip_norm, 0, 0, 1e30,
                  "longest gradient that is left as it is; 0: any", 0),
     FI_ATTR_REAL(struct fi_section_train, rounding_noise, 0, 0, 1,

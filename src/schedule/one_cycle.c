@@ -6,7 +6,8 @@
  *
  *   t < u: from 1/div to 1 at t / u        t >= u: from 1 to 1/(div final_div) at (t - u)/(T-1-u)
  *
- * It brings its own warm-up, so warmup_epochs is seldom wanted with it.
+ * It brings its own warm-up, so warmup_epochs is seldom wanted with it. `inverse` is the cycle that
+ * goes with it for the momentum: from 1 down to 1/div at u and back to 1, along the same curves.
  *
  * Smith, Topin: Super-convergence, arXiv:1708.07120.
  */
@@ -15,7 +16,7 @@
 struct one_cycle {
     struct fi_schedule_attrs common;
     double pct_start, div, final_div;
-    int anneal;
+    int anneal, inverse;
 };
 
 static const struct fanin_attr_spec attrs[] = {
@@ -24,6 +25,8 @@ static const struct fanin_attr_spec attrs[] = {
     FI_ATTR_REAL(struct one_cycle, final_div, 1e4, 1, 1e9, "the end is 1/final_div of the start",
                  0),
     FI_ATTR_CHOICE(struct one_cycle, anneal, 0, "cos|linear", "the curve of both ways"),
+    FI_ATTR_BOOL(struct one_cycle, inverse, 0,
+                 "from 1 down to 1/div and back up: for the momentum, against the rate"),
     FI_SCHEDULE_WARMUP(struct one_cycle),
     FI_ATTR_END};
 
@@ -34,11 +37,12 @@ static double between(const struct one_cycle *a, double from, double to, double 
 static double factor(const void *attrs_, int64_t step, int64_t total, int64_t steps_per_epoch) {
     const struct one_cycle *a = attrs_;
     const double t = (double)step, last = (double)total - 1, up = a->pct_start * (double)total - 1;
-    const double start = 1 / a->div, end = start / a->final_div;
+    const double low = 1 / a->div, start = a->inverse ? 1 : low, peak = a->inverse ? low : 1;
+    const double end = a->inverse ? 1 : low / a->final_div;
     (void)steps_per_epoch;
-    if (t < up) return between(a, start, 1, t / up);
-    if (up >= last) return 1;
-    return t < last ? between(a, 1, end, (t - up) / (last - up)) : end;
+    if (t < up) return between(a, start, peak, t / up);
+    if (up >= last) return peak;
+    return t < last ? between(a, peak, end, (t - up) / (last - up)) : end;
 }
 
 FI_RECORD(schedule, one_cycle) = {.head = {.name = "one_cycle",

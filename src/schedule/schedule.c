@@ -29,6 +29,14 @@ double fi_schedule_factor(const struct fi_schedule *schedule, const void *attrs,
     return schedule->factor(attrs, step - warm, total - warm, steps_per_epoch);
 }
 
+double fi_pace_factor(const struct fi_pace *pace, int64_t step, int64_t total,
+                      int64_t steps_per_epoch) {
+    const struct fi_schedule *schedule = pace->schedule;
+    if (!schedule) return 1;
+    const double factor = fi_schedule_factor(schedule, pace->attrs, step, total, steps_per_epoch);
+    return schedule->reaction ? factor * schedule->reaction(pace->attrs, pace->state) : factor;
+}
+
 double fi_schedule_power(double base, int64_t n) {
     double power = 1;
     for (double square = base; n > 0; n /= 2) {

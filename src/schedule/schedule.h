@@ -13,6 +13,16 @@
 double fi_schedule_factor(const struct fi_schedule *schedule, const void *attrs, int64_t step,
                           int64_t total, int64_t steps_per_epoch);
 
+/* A schedule at work on one number, `base` its value without it. */
+struct fi_pace {
+    const struct fi_schedule *schedule; /* NULL: none, the factor is 1 */
+    const void *attrs;
+    double base;
+    double state[FI_SCHEDULE_STATE];
+};
+double fi_pace_factor(const struct fi_pace *pace, int64_t step, int64_t total,
+                      int64_t steps_per_epoch);
+
 /* Every schedule's attribute struct begins with this, and its specs end with FI_SCHEDULE_WARMUP. */
 struct fi_schedule_attrs {
     double warmup_epochs;

@@ -83,7 +83,7 @@ static void tell_start(const struct run *r) {
     fi_event_add_text(&e, "data", fanin_data_describe(r->data));
     fi_event_add_text(&e, "loss", r->model->loss->head.name);
     fi_event_add_text(&e, "optim", r->t->update.optim->head.name);
-    fi_event_add_text(&e, "schedule", r->t->schedule->head.name);
+    fi_event_add_text(&e, "schedule", r->t->lr.schedule->head.name);
     fi_event_add_figure(&e, "train_samples", (double)r->rows);
     fi_event_add_figure(&e, "validation_samples",
                         (double)fanin_data_rows(r->data, FANIN_VALIDATION));
@@ -162,13 +162,12 @@ static enum fanin_status run_epoch(struct run *r) {
     const int64_t look = cost > 1e6 ? 1 : 64;
     while (r->at.step < r->steps) {
         const int64_t first = r->at.step * r->t->batch;
-        const double factor =
-            fi_schedule_factor(r->t->schedule, r->t->schedule_attrs,
-                               r->at.epoch * r->steps + r->at.step, r->epochs * r->steps, r->steps);
+        const int64_t step = r->at.epoch * r->steps + r->at.step, total = r->epochs * r->steps;
         batch.rows = FI_MIN(r->t->batch, r->rows - first);
         fi_data_order(r->data, FANIN_TRAIN, r->o->seed, (uint64_t)r->at.epoch, first, batch.rows,
                       r->index);
-        FI_TRY(fi_trainer_run(r->t, &batch, factor, NULL));
+        FI_TRY(fi_trainer_run(r->t, &batch, fi_pace_factor(&r->t->lr, step, total, r->steps),
+                              fi_pace_factor(&r->t->momentum, step, total, r->steps), NULL));
         r->at.step++;
         if (r->t->ctx->stop) {
             FI_TRY(checkpoint(r));
@@ -235,6 +234,7 @@ static enum fanin_status finish_epoch(struct run *r, bool *stop) {
     fi_event_init(&e, FANIN_EVENT_EPOCH);
     add_losses(r, &e);
     const double lr = r->t->update.step.lr;
+    const double momentum = r->t->momentum.base * r->t->update.step.momentum;
     memset(&r->t->sums, 0, sizeof(r->t->sums));
     r->at.epoch++;
     r->at.step = 0;
@@ -252,6 +252,7 @@ static enum fanin_status finish_epoch(struct run *r, bool *stop) {
         if (r->o->early_stop_metric) *stop = patience_ends(r, &eval);
     }
     fi_event_add_figure(&e, "lr", lr);
+    if (r->t->momentum.schedule) fi_event_add_figure(&e, "momentum", momentum);
     fi_event_add_figure(&e, "seconds", now() - r->epoch_began);
     send(r, &e);
     const int64_t every = r->o->checkpoint_every > 0 ? r->o->checkpoint_every : 1;

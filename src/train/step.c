@@ -47,19 +47,38 @@ static enum fanin_status sort_terms(fanin_trainer *t, const struct fanin_train_o
     return FANIN_OK;
 }
 
+static enum fanin_status choose_momentum(fanin_trainer *t, const struct fanin_train_options *o) {
+    const struct fi_optim *optim = t->update.optim;
+    struct fanin_rule_ref schedule;
+    if (!o->momentum_schedule.name) return FANIN_OK;
+    FI_TRY(fi_rule_resolve(&t->arena, &schedule, "schedule", &o->momentum_schedule,
+                           "momentum_schedule"));
+    t->momentum.base = optim->momentum ? optim->momentum(t->update.step.attrs) : 0;
+    if (t->momentum.base == 0)
+        return fi_fail(t->ctx, FANIN_ERR_RECIPE,
+                       "momentum_schedule: %s %s, so there is nothing to scale: give the optimizer "
+                       "a momentum (sgd, rmsprop) or take one with beta1 (adam, adamw)",
+                       optim->head.name, optim->momentum ? "has momentum 0" : "has no momentum");
+    t->momentum.schedule = (const struct fi_schedule *)(const void *)schedule.record;
+    t->momentum.attrs = schedule.attrs;
+    return FANIN_OK;
+}
+
 static enum fanin_status choose_rules(fanin_trainer *t, const struct fanin_train_options *o) {
     struct fanin_rule_ref optim, schedule;
     FI_TRY(fi_rule_resolve(&t->arena, &optim, "optim", o->optim.name ? &o->optim : &default_optim,
                            "optim"));
     FI_TRY(fi_rule_resolve(&t->arena, &schedule, "schedule",
                            o->schedule.name ? &o->schedule : &default_schedule, "schedule"));
+    t->lr.schedule = (const struct fi_schedule *)(const void *)schedule.record;
+    t->lr.attrs = schedule.attrs;
     t->update.optim = (const struct fi_optim *)(const void *)optim.record;
     t->update.step.attrs = optim.attrs;
     t->update.step.pow1 = t->update.step.pow2 = 1;
-    t->lr = t->update.optim->lr(optim.attrs);
+    t->lr.base = t->update.optim->lr(optim.attrs);
+    t->update.step.momentum = 1;
     if (t->update.optim->powers) t->update.optim->powers(optim.attrs, &t->base1, &t->base2);
-    t->schedule = (const struct fi_schedule *)(const void *)schedule.record;
-    t->schedule_attrs = schedule.attrs;
+    FI_TRY(choose_momentum(t, o));
     return sort_terms(t, o);
 }
 
@@ -125,6 +144,7 @@ static enum fanin_status setup(fanin_trainer *t, const struct fanin_train_option
     t->update.n_penalties = t->terms.n_penalties;
     t->update.decay = t->terms.decay;
     t->update.noise = o->rounding_noise;
+    t->update.clip_value = o->clip_value;
     t->exec->update = &t->update;
     return FANIN_OK;
 }
@@ -247,12 +267,13 @@ static void apply_whole(fanin_trainer *t) {
 /* ---- the step ------------------------------------------------------------------------------------------ */
 
 enum fanin_status fi_trainer_run(fanin_trainer *t, const struct fi_batch *batch, double lr_factor,
-                                 double *loss) {
+                                 double momentum_factor, double *loss) {
     struct fi_optim_step *o = &t->update.step;
     double sum = 0;
-    o->lr = t->lr * lr_factor;
+    o->lr = t->lr.base * lr_factor;
+    o->momentum = momentum_factor;
     o->t = t->t + 1;
-    o->pow1 *= t->base1;
+    o->pow1 *= t->base1 * momentum_factor;
     o->pow2 *= t->base2;
     if (t->grads) {
         FI_TRY(sum_shards(t, batch, &sum));
@@ -315,5 +336,5 @@ enum fanin_status fanin_trainer_step(fanin_trainer *trainer, const float *x, int
             return fi_fail(trainer->ctx, FANIN_ERR_ARGUMENT,
                            "label %d of sample %lld is not below the %lld classes", labels[r],
                            (long long)r, (long long)fanin_model_outputs(trainer->model));
-    return fi_trainer_run(trainer, &batch, 1, loss);
+    return fi_trainer_run(trainer, &batch, 1, 1, loss);
 }

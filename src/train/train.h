@@ -8,6 +8,7 @@
 
 #include "data/data.h"
 #include "graph/graph.h"
+#include "schedule/schedule.h"
 
 /* Where a step takes its samples from: rows first .. first+n-1 of the batch. */
 struct fi_batch {
@@ -43,12 +44,10 @@ struct fanin_trainer {
     struct fi_exec *exec;
     struct fi_update update;
     struct fi_terms terms;
-    const struct fi_schedule *schedule;
-    const void *schedule_attrs;
+    struct fi_pace lr, momentum; /* what is scheduled: the learning rate; momentum or beta1 */
     int64_t batch, shards, shard_rows;
     double clip_norm;
     double base1, base2; /* of the optimizer's running powers */
-    double lr;           /* base learning rate */
     int64_t t;           /* updates done */
     fi_real **grads;     /* whole-gradient mode: log2(shards)+2 buffers; else NULL */
     int n_grads;
@@ -58,10 +57,10 @@ struct fanin_trainer {
     struct fi_loss_sums sums;
 };
 
-/* One update. *loss: mean over the batch of all terms that depend on the samples. lr_factor
- * multiplies the optimizer's learning rate. */
+/* One update. *loss: mean over the batch of all terms that depend on the samples. The factors are
+ * of the optimizer's learning rate and momentum. */
 enum fanin_status fi_trainer_run(fanin_trainer *t, const struct fi_batch *batch, double lr_factor,
-                                 double *loss);
+                                 double momentum_factor, double *loss);
 /* Σ over the weights of a penalty. */
 double fi_penalty_value(const fanin_trainer *t, int penalty);
 

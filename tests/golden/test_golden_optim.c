@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Optimizers and schedules against PyTorch: tests/golden/optim.txt, written by
- * tools/golden/optim.py. The file says by name what to run with which attributes, so another case
- * needs no line here.
+ * Optimizers and schedules against PyTorch: tests/golden/optim.txt and (where the
+ * momentum is scheduled) training.txt, written by tools/golden/optim.py and training.py. The file
+ * says by name what to run with which attributes, so another case needs no line here.
  *
  * Weights after each of ten steps: rtol 1.3e-6, atol 1e-5, as for all golden vectors, on every
  * tier. Schedules are double on both sides: 1e-12, what PyTorch's recursive forms gather in 30
@@ -13,6 +13,7 @@
 #include "support/records.h"
 
 #define MAX_SIZE 16
+#define STEPS 10 /* the generator's */
 
 /* ---- attributes from name=value words ------------------------------------------------------------ */
 
@@ -20,22 +21,26 @@ struct given {
     struct fanin_attr attrs[8];
     int64_t n;
     double lists[8][8];
-    double l2, decay;
+    double l2, decay, cycle;
 };
 
 static bool is_word(const char *text) {
     return text[0] >= 'a' && text[0] <= 'z';
 }
 
-/* l2 and decay are regularizers here, and kept apart. */
+/* l2 and decay are regularizers here, cycle is two schedules: kept apart. */
 static void read_given(struct given *g) {
     memset(g, 0, sizeof *g);
     for (char *word; (word = strtok(NULL, " \n"));) {
         char *value = strchr(word, '=');
         assert_non_null(value);
         *value++ = 0;
-        if (strcmp(word, "l2") == 0 || strcmp(word, "decay") == 0) {
-            *(word[0] == 'l' ? &g->l2 : &g->decay) = strtod(value, NULL);
+        double *apart = strcmp(word, "l2") == 0      ? &g->l2
+                        : strcmp(word, "decay") == 0 ? &g->decay
+                        : strcmp(word, "cycle") == 0 ? &g->cycle
+                                                     : NULL;
+        if (apart) {
+            *apart = strtod(value, NULL);
             continue;
         }
         struct fanin_attr *a = &g->attrs[g->n];
@@ -65,9 +70,22 @@ struct run {
     const struct fi_reg *l2;
     const void *l2_attrs;
     struct fi_optim_step step;
+    struct fi_pace lr, momentum;
     double base1, base2, decay;
     fi_real w[MAX_SIZE], states[3][MAX_SIZE];
 };
+
+/* The rate goes up and down, the momentum down to 1/depth and up. */
+static void begin_cycle(struct run *r, struct fi_arena *arena, double depth) {
+    const struct fanin_attr inverse[] = {{.name = "inverse", .number = 1},
+                                         {.name = "div", .number = depth}};
+    const struct fanin_rule_ref up = test_rule(arena, "schedule", "one_cycle", NULL, 0);
+    const struct fanin_rule_ref down = test_rule(arena, "schedule", "one_cycle", inverse, 2);
+    r->lr.schedule = (const struct fi_schedule *)(const void *)up.record;
+    r->lr.attrs = up.attrs;
+    r->momentum.schedule = (const struct fi_schedule *)(const void *)down.record;
+    r->momentum.attrs = down.attrs;
+}
 
 static void begin(struct run *r, struct fi_arena *arena, const struct problem *p, const char *name,
                   const struct given *g) {
@@ -78,8 +96,9 @@ static void begin(struct run *r, struct fi_arena *arena, const struct problem *p
                       .l2 = (const struct fi_reg *)(const void *)l2.record,
                       .l2_attrs = l2.attrs,
                       .decay = g->decay};
-    r->step = (struct fi_optim_step){.attrs = optim.attrs, .pow1 = 1, .pow2 = 1};
-    r->step.lr = r->optim->lr(optim.attrs);
+    r->step = (struct fi_optim_step){.attrs = optim.attrs, .pow1 = 1, .pow2 = 1, .momentum = 1};
+    r->lr.base = r->optim->lr(optim.attrs);
+    if (g->cycle > 0) begin_cycle(r, arena, g->cycle);
     if (r->optim->powers) r->optim->powers(optim.attrs, &r->base1, &r->base2);
     for (int64_t i = 0; i < p->n; i++) r->w[i] = (fi_real)p->start[i];
 }
@@ -92,8 +111,10 @@ static void step(struct run *r, const struct problem *p) {
         g[i] = (fi_real)sum;
     }
     r->l2->gradient(r->l2_attrs, r->w, g, p->n);
+    r->step.lr = r->lr.base * fi_pace_factor(&r->lr, r->step.t, STEPS, 1);
+    r->step.momentum = fi_pace_factor(&r->momentum, r->step.t, STEPS, 1);
     r->step.t++;
-    r->step.pow1 *= r->base1;
+    r->step.pow1 *= r->base1 * r->step.momentum;
     r->step.pow2 *= r->base2;
     r->optim->update(&r->step, (fi_real)r->decay, r->w, g, state, p->n);
 }
@@ -109,8 +130,8 @@ static void read_problem(FILE *file, struct problem *p) {
     golden_line(file, "start"), golden_numbers(p->start, p->n);
 }
 
-static int optimizers_on(fanin_ctx *ctx) {
-    FILE *file = golden_open("optim.txt");
+static int optimizers_on(fanin_ctx *ctx, const char *name_of_file) {
+    FILE *file = golden_open(name_of_file);
     struct problem p;
     struct run r = {0};
     struct given g;
@@ -143,15 +164,16 @@ static int optimizers_on(fanin_ctx *ctx) {
 
 static void optimizers(void **state) {
     (void)state;
-    FOR_EACH_TIER(ctx, 1) assert_true(optimizers_on(ctx) >= 200);
+    FOR_EACH_TIER(ctx, 1) {
+        assert_true(optimizers_on(ctx, "optim.txt") >= 200);
+        assert_true(optimizers_on(ctx, "training.txt") >= 3 * STEPS);
+    }
 }
 
 /* ---- schedules --------------------------------------------------------------------------------------- */
 
-static void schedules(void **state) {
-    (void)state;
-    fanin_ctx *ctx = test_ctx();
-    FILE *file = golden_open("optim.txt");
+static int schedules_of(fanin_ctx *ctx, const char *name_of_file) {
+    FILE *file = golden_open(name_of_file);
     struct given g;
     int cases = 0;
     for (char *kind; (kind = golden_next(file));) {
@@ -176,8 +198,15 @@ static void schedules(void **state) {
         cases++;
         fi_arena_free(&arena);
     }
-    assert_true(cases >= 14);
     fclose(file);
+    return cases;
+}
+
+static void schedules(void **state) {
+    (void)state;
+    fanin_ctx *ctx = test_ctx();
+    assert_true(schedules_of(ctx, "optim.txt") >= 14);
+    assert_true(schedules_of(ctx, "training.txt") >= 2);
     fanin_ctx_free(ctx);
 }
 

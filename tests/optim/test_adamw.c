@@ -18,7 +18,7 @@ static void run(struct fi_arena *arena, double lr, double decay, int64_t steps,
                 fi_real (*gradient)(int64_t t, int64_t i), fi_real *w, fi_real *m, fi_real *v) {
     const void *attrs;
     const struct fi_optim *adamw = find(arena, &attrs);
-    struct fi_optim_step o = {.lr = lr, .attrs = attrs, .pow1 = 1, .pow2 = 1};
+    struct fi_optim_step o = {.lr = lr, .attrs = attrs, .pow1 = 1, .pow2 = 1, .momentum = 1};
     double base1, base2;
     fi_real g[N], *state[] = {m, v};
     adamw->powers(attrs, &base1, &base2);

@@ -9,18 +9,21 @@
 #define N 133
 #define STEPS 12
 
+static double (*momentum_factor)(int64_t t); /* NULL: 1 */
+
 /* Runs a record with its defaults in ranges of `range` numbers; state[] is zeroed first. */
 static void run(const struct fanin_rule_ref *ref, int64_t range, fi_real *w, fi_real state[3][N],
                 fi_real (*gradient)(int64_t t, int64_t i)) {
     const struct fi_optim *optim = (const struct fi_optim *)(const void *)ref->record;
     struct fi_optim_step o = {
-        .lr = optim->lr(ref->attrs), .attrs = ref->attrs, .pow1 = 1, .pow2 = 1};
+        .lr = optim->lr(ref->attrs), .attrs = ref->attrs, .pow1 = 1, .pow2 = 1, .momentum = 1};
     double base1 = 0, base2 = 0;
     fi_real g[N];
     memset(state, 0, 3 * sizeof *state);
     if (optim->powers) optim->powers(ref->attrs, &base1, &base2);
     for (o.t = 1; o.t <= STEPS; o.t++) {
-        o.pow1 *= base1;
+        if (momentum_factor) o.momentum = momentum_factor(o.t);
+        o.pow1 *= base1 * o.momentum;
         o.pow2 *= base2;
         for (int64_t i = 0; i < N; i++) g[i] = gradient(o.t, i);
         for (int64_t i = 0; i < N; i += range) {
@@ -112,6 +115,29 @@ static void variance_below_zero(void **state) {
     fanin_ctx_free(ctx);
 }
 
+static double swing(int64_t t) {
+    return t % 3 == 0 ? 0.2 : 1;
+}
+
+/* Whatever beta1 was at each step, a steady gradient has itself as its corrected average, and with
+ * the same for g² each step is of the size lr. */
+static void scheduled_beta1(void **state) {
+    (void)state;
+    fanin_ctx *ctx = test_ctx();
+    struct fi_arena arena;
+    fi_arena_init(&arena, ctx);
+    const struct fanin_rule_ref ref = test_rule(&arena, "optim", "adam", NULL, 0);
+    const double lr = ((const struct fi_optim *)(const void *)ref.record)->lr(ref.attrs);
+    fi_real w[N] = {0}, states[3][N];
+    momentum_factor = swing;
+    run(&ref, N, w, states, steady);
+    momentum_factor = NULL;
+    for (int64_t i = 0; i < N; i++)
+        assert_true(fabs((double)w[i] + STEPS * lr) < 1e-5 * STEPS * lr);
+    fi_arena_free(&arena);
+    fanin_ctx_free(ctx);
+}
+
 static void refused(void **state) {
     (void)state;
     static const struct {
@@ -140,7 +166,7 @@ static void refused(void **state) {
 
 static struct CMUnitTest tests[] = {cmocka_unit_test(same_bits), cmocka_unit_test(rest_and_ruin),
                                     cmocka_unit_test(variance_below_zero),
-                                    cmocka_unit_test(refused)};
+                                    cmocka_unit_test(scheduled_beta1), cmocka_unit_test(refused)};
 
 int main(void) {
     return test_main(tests);

@@ -34,7 +34,7 @@ static void run(struct fi_arena *arena, const struct form *f, int64_t steps, fi_
     assert_int_equal(sgd->n_states, 1);
     assert_null(sgd->powers);
     for (int64_t t = 1; t <= steps; t++) {
-        const struct fi_optim_step o = {.lr = 0.05, .t = t, .attrs = ref.attrs};
+        const struct fi_optim_step o = {.lr = 0.05, .t = t, .attrs = ref.attrs, .momentum = 1};
         for (int64_t i = 0; i < N; i++) g[i] = gradient(t, i);
         sgd->update(&o, (fi_real)f->decay, w, g, state, N);
     }
@@ -80,7 +80,7 @@ static void rest(void **state) {
     const struct fi_optim *sgd = (const struct fi_optim *)(const void *)ref.record;
     fi_real w[N], before[N], v[N] = {0}, g[N] = {0}, *states[] = {v};
     for (int64_t i = 0; i < N; i++) before[i] = w[i] = gradient(1, i);
-    const struct fi_optim_step o = {.lr = 0.1, .t = 1, .attrs = ref.attrs};
+    const struct fi_optim_step o = {.lr = 0.1, .t = 1, .attrs = ref.attrs, .momentum = 1};
     sgd->update(&o, 0, w, g, states, N);
     assert_memory_equal(w, before, sizeof w);
     fi_arena_free(&arena);

@@ -46,7 +46,8 @@ static const char whole[] =
     "optim: {sgd: {lr: 0.05, momentum: 0.9, nesterov: true}}\n"
     "schedule: {cosine: {warmup_epochs: 1}}\n"
     "train:\n"
-    "  {epochs: 3, batch: 16, seed: 42, shards: 2, clip_norm: 1, rounding_noise: 6.0e-8,\n"
+    "  {epochs: 3, batch: 16, seed: 42, shards: 2, clip_value: 2, clip_norm: 1, rounding_noise: "
+    "6.0e-8,\n"
     "   allow_symmetric: true, early_stop: {metric: accuracy, patience: 4, min_delta: 0.1},\n"
     "   checkpoint: {path: run.ckpt, every: 2}}\n";
 
@@ -80,7 +81,8 @@ static void test_sections(void **state) {
     assert_string_equal(t->regularize[1].name, "l2");
     assert_true(number(&t->regularize[0], "lambda") == 1e-4);
     assert_true(t->epochs == 3 && t->batch == 16 && t->seed == 42 && t->shards == 2);
-    assert_true(t->clip_norm == 1 && t->rounding_noise == 6e-8 && t->allow_symmetric == 1);
+    assert_true(t->clip_value == 2 && t->clip_norm == 1 && t->rounding_noise == 6e-8 &&
+                t->allow_symmetric == 1);
     assert_string_equal(t->early_stop_metric, "accuracy");
     assert_true(t->patience == 4 && t->min_delta == 0.1);
     assert_string_equal(t->checkpoint, "run.ckpt");

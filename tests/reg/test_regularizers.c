@@ -24,7 +24,7 @@ static void train(fanin_ctx *ctx, const char *optim_name, double lr, double lamb
     const struct fi_reg *decay_reg = (const struct fi_reg *)(const void *)decay.record;
     const struct fi_reg *l2_reg = (const struct fi_reg *)(const void *)l2.record;
     fi_real g[N], s[2][N] = {{0}}, *state[] = {s[0], s[1]};
-    struct fi_optim_step step = {.lr = lr, .attrs = o.attrs, .pow1 = 1, .pow2 = 1};
+    struct fi_optim_step step = {.lr = lr, .attrs = o.attrs, .pow1 = 1, .pow2 = 1, .momentum = 1};
     double base1 = 1, base2 = 1;
     if (optim->powers) optim->powers(o.attrs, &base1, &base2);
     for (int64_t i = 0; i < N; i++) w[i] = (fi_real)test_normal(77, i);

@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes tests/golden/training.txt: what PyTorch does around an optimizer: scheduled momentum, clipping.
+
+As in optim.py, optimizers step on the quadratic ½ wᵀAw - bᵀw. Its gradient is computed in double and rounded, so that the
+file does not depend on the processor's order of sums.
+
+    python tools/golden/training.py        (versions: tools/golden/requirements.txt)
+"""
+import copy
+import pathlib
+import warnings
+
+import torch
+
+OUT = pathlib.Path(__file__).resolve().parents[2] / "tests/golden/training.txt"
+N = 7
+STEPS = 10
+POINTS = 30
+
+# cycle: one cycle of the rate and the inverse one of the momentum, down to 1/cycle
+OPTIMIZERS = [
+    ("sgd", "SGD", {"lr": 0.2, "momentum": 0.95, "cycle": 1.25}),
+    ("sgd", "SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": 1, "cycle": 2}),
+    ("rmsprop", "RMSprop", {"lr": 0.05, "momentum": 0.9, "cycle": 1.5}),
+]
+
+
+def numbers(values):
+    return " ".join(f"{float(v):.9g}" for v in values)
+
+
+def attributes(given):
+    return "".join(f" {key}={value}" for key, value in given.items())
+
+
+def problem():
+    generator = torch.Generator().manual_seed(1)
+    m = torch.randn(N, N, generator=generator, dtype=torch.float64)
+    a = ((m @ m.T) / N + 0.1 * torch.eye(N, dtype=torch.float64)).float()
+    return a, torch.randn(N, generator=generator), torch.randn(N, generator=generator)
+
+
+def optimizers(lines):
+    a, b, start = problem()
+    lines += [f"size {N}"] + [f"matrix {numbers(row)}" for row in a]
+    lines += [f"vector {numbers(b)}", f"start {numbers(start)}"]
+    for ours, theirs, given in OPTIMIZERS:
+        w = start.clone().requires_grad_()
+        options = {key: bool(value) if key == "nesterov" else value for key, value in given.items() if key != "cycle"}
+        optimizer = getattr(torch.optim, theirs)([w], **options)
+        scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, given["lr"], STEPS, max_momentum=given["momentum"],
+                                                        base_momentum=given["momentum"] / given["cycle"])
+        lines.append(f"optim {ours}{attributes(given)}")
+        for step in range(STEPS):
+            w.grad = (a.double() @ w.detach().double() - b.double()).float()
+            optimizer.step()
+            lines.append(f"weights {numbers(w)}")
+            if step < STEPS - 1:
+                scheduler.step()
+
+
+def schedules(lines):
+    """The momentum of one cycle, relative to the largest."""
+    for given, options in [({"div": 0.95 / 0.85, "inverse": 1}, {}),
+                           ({"pct_start": 0.6, "div": 2, "anneal": "linear", "inverse": 1},
+                            {"pct_start": 0.6, "max_momentum": 0.8, "base_momentum": 0.4, "anneal_strategy": "linear"})]:
+        optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0, momentum=0.9)
+        scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1.0, POINTS, **options)
+        momenta = []
+        for step in range(POINTS):
+            momenta.append(optimizer.param_groups[0]["momentum"] / options.get("max_momentum", 0.95))
+            if step < POINTS - 1:
+                optimizer.step()
+                scheduler.step()
+        lines.append(f"schedule one_cycle{attributes(given)}")
+        lines.append(f"run {POINTS} 5 1")
+        lines.append("factors " + " ".join(f"{m:.17g}" for m in momenta))
+
+
+def clipping(lines):
+    """A linear layer after one step of size 1 on the mean squared error: by value, by norm, by value and then norm."""
+    generator = torch.Generator().manual_seed(2)
+    x, target = torch.randn(4, 5, generator=generator), 3 * torch.randn(4, 3, generator=generator)
+    start = torch.nn.Linear(5, 3)
+    with torch.no_grad():
+        for p in start.parameters():
+            p.copy_(torch.randn(p.shape, generator=generator))
+    lines += [f"linear {numbers(x.flatten())}", f"target {numbers(target.flatten())}"]
+    lines += [f"start_{name} {numbers(p.flatten())}" for name, p in start.named_parameters()]
+    for value, norm in [(0, 0), (0.5, 0), (0, 1.5), (0.5, 1), (0.25, 1e3)]:
+        net = copy.deepcopy(start)
+        torch.nn.functional.mse_loss(net(x), target).backward()
+        if value:
+            torch.nn.utils.clip_grad_value_(net.parameters(), value)
+        if norm:
+            torch.nn.utils.clip_grad_norm_(net.parameters(), norm)
+        torch.optim.SGD(net.parameters(), lr=1.0).step()
+        lines.append(f"clip {value:g} {norm:g}")
+        lines += [f"clipped_{name} {numbers(p.flatten())}" for name, p in net.named_parameters()]
+
+
+def main():
+    warnings.filterwarnings("ignore")
+    lines = [f"# Written by tools/golden/training.py with PyTorch {torch.__version__.split('+')[0]}."]
+    optimizers(lines)
+    schedules(lines)
+    clipping(lines)
+    OUT.write_text("\n".join(lines) + "\n")
+
+
+main()
