@@ -6,7 +6,8 @@
  *
  *   training    μ = Σx / m, v = Σ(x - μ)² / m, r = 1 / √(v + ε), h = (x - μ) r, y = γ h + β
  *               dγ = Σ dy h, dβ = Σ dy, dx = γ r (dy - dβ/m - h dγ/m)
- *               running mean, var ← (1 - momentum) · old + momentum · new (var with m - 1)
+ *               running mean, var ← (1 - momentum) · old + momentum · new (var with m - 1);
+ *               momentum null: 1 / the number of batches so far, the plain average of all
  *   otherwise   y = γ (x - running mean) / √(running var + ε) + β
  *
  * Two passes with double sums: one pass, Σx² - (Σx)²/m, is wrong at offset 1e6. The mean is taken
@@ -22,13 +23,16 @@
 #define STRIP 64 /* columns worked on together; the grain of a thread's work */
 
 struct batch_norm {
-    double momentum, eps;
+    double momentum; /* NaN: cumulative average */
+    double eps;
     int affine;
 };
 
 static const struct fanin_attr_spec attrs[] = {
     FI_ATTR_REAL(struct batch_norm, momentum, 0.1, 0, 1,
-                 "weight of the new batch in the running mean and variance", 0),
+                 "weight of the new batch in the running mean and variance; null: their plain "
+                 "average over all batches",
+                 FANIN_ATTR_NULLABLE),
     FI_ATTR_REAL(struct batch_norm, eps, 1e-5, 0, 1, "added to the variance, inside the root",
                  FANIN_ATTR_ABOVE_MIN),
     FI_ATTR_BOOL(struct batch_norm, affine, 1, "learns a scale (weight) and a shift (bias)"),
@@ -53,6 +57,12 @@ static enum fanin_status infer(struct fanin_infer *io) {
                                                                .trainable = i < 2,
                                                                .scales = i == 0,
                                                                .fill = all[i].fill};
+    /* As everything saved it is a float: exact up to 2^24 batches, and there it stays. */
+    if (isnan(a->momentum))
+        io->params[io->n_params++] = (struct fanin_param_spec){.suffix = "num_batches_tracked",
+                                                               .layout = FANIN_LAYOUT_VECTOR,
+                                                               .fan_in = 1,
+                                                               .fan_out = 1};
     io->state_bytes = 2 * sizeof(double) * (size_t)channels;
     return FANIN_OK;
 }
@@ -67,6 +77,7 @@ struct job {
     double *mean, *inv_std; /* of the batch; kept for the backward pass */
     int64_t channels, positions, per_task;
     double m;
+    double new_part; /* weight of this batch in the running statistics */
 };
 
 static struct job job_of(const struct fanin_step *s) {
@@ -83,6 +94,7 @@ static struct job job_of(const struct fanin_step *s) {
     j.mean = s->state;
     j.inv_std = j.mean + j.channels;
     j.m = (double)s->rows * (double)j.positions;
+    j.new_part = isnan(a->momentum) ? 1 / (double)running[2].w[0] : a->momentum;
     return j;
 }
 
@@ -150,7 +162,7 @@ static void shifted_sums(const struct job *j, int64_t task, const double *shift,
 /* The task's batch statistics: kept for the backward pass, and blended into the running ones. */
 static void measure(const struct job *j, int64_t task) {
     const struct strip t = first_strip(j, task);
-    const double new_part = j->a->momentum;
+    const double new_part = j->new_part;
     double mean[STRIP], sum[STRIP];
     for (int64_t c = 0; c < t.n; c++) mean[c] = (double)j->s->x[0]->data[(t.c0 + c) * j->positions];
     shifted_sums(j, task, mean, false, sum);
@@ -300,6 +312,8 @@ static void run_tasks(const struct fanin_step *s, double work, void (*task)(void
 }
 
 static void forward(const struct fanin_step *s) {
+    const struct batch_norm *a = s->attrs;
+    if (s->training && isnan(a->momentum)) s->params[a->affine ? 4 : 2].w[0] += 1;
     run_tasks(s, s->training ? 12 : 4, forward_task);
 }
 
@@ -329,12 +343,14 @@ static const struct fanin_fold folding = {.affine = affine};
 static const struct fanin_attr plain[] = {{.name = "affine", .number = 0}};
 static const struct fanin_attr wide_eps[] = {{.name = "eps", .number = 0.1},
                                              {.name = "momentum", .number = 1}};
+static const struct fanin_attr cumulative[] = {{.name = "momentum", .is_null = 1}};
 static const struct fanin_case cases[] = {
     {.rows = 2, .n_in = 1, .dims = {{1}}},
     {.rows = 5, .n_in = 1, .dims = {{7}}},
     {.rows = 9, .n_in = 1, .dims = {{130}}, .attrs = wide_eps, .n_attrs = 2},
     {.rows = 33, .n_in = 1, .dims = {{17}}, .attrs = plain, .n_attrs = 1},
     {.rows = 3, .n_in = 1, .dims = {{5, 3, 3}}},
+    {.rows = 6, .n_in = 1, .dims = {{3}}, .attrs = cumulative, .n_attrs = 1},
     {.rows = 4, .n_in = 1, .dims = {{3, 11, 13}}, .attrs = plain, .n_attrs = 1}};
 
 FI_RECORD(op, batch_norm) = {

@@ -69,9 +69,11 @@ static bool read_line(struct golden *g, const char *key, char **at) {
     } else if (strcmp(key, "attr") == 0) {
         struct fanin_attr *attr = &g->attrs[g->n_attrs++];
         attr->name = word(at);
-        if (strcmp(word(at), "text") == 0)
+        const char *type = word(at);
+        attr->is_null = strcmp(type, "null") == 0;
+        if (strcmp(type, "text") == 0)
             attr->text = word(at);
-        else
+        else if (!attr->is_null)
             attr->number = strtod(word(at), NULL);
     } else if (strcmp(key, "rows") == 0) {
         g->rows = strtoll(word(at), NULL, 10);

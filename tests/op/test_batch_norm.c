@@ -267,6 +267,40 @@ static void momentum_one(void **state) {
     fanin_ctx_free(ctx);
 }
 
+/* momentum null: the plain average over the batches seen in training, which are counted. */
+static void cumulative_average(void **state) {
+    (void)state;
+    const struct fanin_attr null = {.name = "momentum", .is_null = 1};
+    const struct fanin_case c = {
+        .rows = 16, .n_in = 1, .dims = {{5, 3}}, .attrs = &null, .n_attrs = 1};
+    fanin_ctx *ctx = test_ctx();
+    struct op_run run;
+    long double mean[5] = {0}, var[5] = {0};
+    op_run_create(&run, ctx, "batch_norm", &c);
+    assert_int_equal(run.io.n_params, 5);
+    assert_string_equal(run.io.params[4].suffix, "num_batches_tracked");
+    assert_int_equal(run.io.params[4].rank, 0); /* a scalar, as PyTorch's */
+    assert_int_equal(run.io.params[4].trainable, 0);
+    for (int batch = 1; batch <= 7; batch++) {
+        test_fill_normal(&run.x[0], 20 + (uint64_t)batch, batch, 1 + 0.3 * batch);
+        run.s.training = 1;
+        op_forward(&run);
+        run.s.training = 0; /* which counts nothing */
+        op_forward(&run);
+        const struct reference ref = measure(&run);
+        const long double m = m_of(&run, &ref);
+        assert_true(run.params[4].w[0] == (fi_real)batch);
+        for (int64_t j = 0; j < 5; j++) {
+            mean[j] += ref.mean[j];
+            var[j] += ref.var[j] * m / (m - 1);
+            assert_near(run.params[2].w[j], mean[j] / batch, 3e-6L * batch);
+            assert_near(run.params[3].w[j], var[j] / batch, 3e-6L * batch);
+        }
+    }
+    op_run_free(&run);
+    fanin_ctx_free(ctx);
+}
+
 static uint64_t hash_of_run(fanin_ctx *ctx, const struct fanin_case *c) {
     struct op_run run;
     op_run_create(&run, ctx, "batch_norm", c);
@@ -306,6 +340,7 @@ static struct CMUnitTest tests[] = {cmocka_unit_test(training_algebra),
                                     cmocka_unit_test(constant_channel_is_zero),
                                     cmocka_unit_test(parameters),
                                     cmocka_unit_test(momentum_one),
+                                    cmocka_unit_test(cumulative_average),
                                     cmocka_unit_test(same_bits)};
 
 int main(void) {

@@ -111,6 +111,15 @@ static void constant_under_norm(fanin_ctx *ctx, fanin_net *net) {
     int n = op(ctx, net, dense(ctx, net, 0, 7, "constant", 0.1), "batch_norm", 0);
     dense(ctx, net, op(ctx, net, n, "tanh", 0), 3, "constant", 0.1);
 }
+static void constant_under_layer_norm(fanin_ctx *ctx, fanin_net *net) {
+    int n = op(ctx, net, dense(ctx, net, 0, 7, "constant", 0.1), "layer_norm", 0);
+    dense(ctx, net, op(ctx, net, n, "tanh", 0), 3, "constant", 0.1);
+}
+/* A learned slope makes nothing of 0, nor does a norm. */
+static void zero_prelu(fanin_ctx *ctx, fanin_net *net) {
+    int n = op(ctx, net, dense(ctx, net, 0, 7, "zeros", NONE), "layer_norm", 0);
+    dense(ctx, net, op(ctx, net, n, "prelu", 0), 3, "zeros", NONE);
+}
 static void one_unit(fanin_ctx *ctx, fanin_net *net) {
     int n = op(ctx, net, dense(ctx, net, 0, 1, "constant", 0.1), "tanh", 0);
     dense(ctx, net, n, 3, "constant", 0.1);
@@ -131,6 +140,8 @@ static const struct graph graphs[] = {
     {"zero, relu", "dense1: the gradient of its weights is zero", zero_relu},
     {"all zero, sigmoid", "dense1: 7 of its 7 units", zero_sigmoid},
     {"constant under batch norm", "dense1: 7 of its 7 units", constant_under_norm},
+    {"constant under layer norm", "dense1: 7 of its 7 units", constant_under_layer_norm},
+    {"all zero, layer norm, prelu", "dense1: the gradient of its weights is zero", zero_prelu},
     {"one unit", NULL, one_unit}};
 
 static void test_graphs(void **state) {
@@ -153,6 +164,38 @@ static void test_graphs(void **state) {
                       !strstr(fanin_errmsg(ctx), "train.allow_symmetric")
                 : status != FANIN_OK)
             fail_msg("%s: %s: %s", graphs[i].name, fanin_status_name(status), fanin_errmsg(ctx));
+        fanin_trainer_free(trainer);
+        fanin_model_free(model);
+        fanin_ctx_free(ctx);
+    }
+}
+
+/* Two equal units among others that are not. A norm over the sample keeps them equal; one over
+ * groups parts them where their groups differ. */
+static void test_groups(void **state) {
+    (void)state;
+    static const struct {
+        const char *norm;
+        double groups;
+        bool tied;
+    } cases[] = {{"layer_norm", 0, true}, {"group_norm", 1, true}, {"group_norm", 2, false}};
+    const struct fanin_train_options options = {.size = sizeof options, .batch = 8};
+    for (int i = 0; i < FI_COUNT(cases); i++) {
+        fanin_ctx *ctx = test_ctx();
+        const struct layer layers[] = {{"dense", 4, "xavier_uniform", NONE},
+                                       {cases[i].norm, cases[i].groups, NULL, NONE},
+                                       {"tanh", 0, NULL, NONE},
+                                       {"dense", 3, "constant", 0.1}};
+        fanin_model *model;
+        fanin_trainer *trainer;
+        float w[4 * IN];
+        assert_ok(ctx, fanin_model_create(&model, chain_net(ctx, IN, layers, 4), NULL));
+        assert_ok(ctx, fanin_model_get(model, "dense1.weight", w, 4 * IN));
+        memcpy(w + 2 * IN, w, IN * sizeof(float)); /* units 0 and 2; groups are 0, 1 and 2, 3 */
+        assert_ok(ctx, fanin_model_set(model, "dense1.weight", w, 4 * IN));
+        const enum fanin_status status = fanin_trainer_create(&trainer, model, &options);
+        assert_int_equal(status, cases[i].tied ? FANIN_ERR_SYMMETRIC : FANIN_OK);
+        if (cases[i].tied) assert_non_null(strstr(fanin_errmsg(ctx), "dense1: 2 of its 4 units"));
         fanin_trainer_free(trainer);
         fanin_model_free(model);
         fanin_ctx_free(ctx);
@@ -268,8 +311,9 @@ static void test_zero_never_moves(void **state) {
 }
 
 int main(void) {
-    struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_graphs), cmocka_unit_test(test_equal_for_ever),
-        cmocka_unit_test(test_noise_parts), cmocka_unit_test(test_zero_never_moves)};
+    struct CMUnitTest tests[] = {cmocka_unit_test(test_graphs), cmocka_unit_test(test_groups),
+                                 cmocka_unit_test(test_equal_for_ever),
+                                 cmocka_unit_test(test_noise_parts),
+                                 cmocka_unit_test(test_zero_never_moves)};
     return test_main(tests);
 }

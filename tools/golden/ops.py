@@ -12,7 +12,7 @@ A line is a word and its values; '#' begins a comment. `twin KIND NAME` promises
 there is none. A case:
 
     case KIND NAME MODE        KIND op or loss, MODE training or inference
-    attr NAME number|text V
+    attr NAME number|text|null V
     rows N
     input D1 D2 ...            the shape of a sample, a line per input
     tensor WHAT N V1 ... VN    row-major; x0 x1 ... inputs, y, dy, dx0 dx1 ..., param:S before the call, grad:S,
@@ -77,7 +77,10 @@ def begin(kind, name, mode, attrs, rows, shapes):
         TWINS.append((kind, name))
     line("case", kind, name, mode)
     for key, value in attrs.items():
-        line("attr", key, "text" if isinstance(value, str) else "number", value)
+        if value is None:
+            line("attr", key, "null", 0)
+        else:
+            line("attr", key, "text" if isinstance(value, str) else "number", value)
     line("rows", rows)
     for shape in shapes:
         line("input", *shape)
@@ -119,6 +122,54 @@ def activations():
         op(name, lambda xs, ps, ss: function(xs[0], 1), [x])
         x = normal(3, 2, 5)  # the whole sample is one distribution
         op(name, lambda xs, ps, ss: function(xs[0].flatten(1), 1).view(3, 2, 5), [x])
+
+
+def cumulative_norm():
+    """Batch norm with momentum None is torch.nn's own module on our tensors: it counts the batches."""
+    for mode in ("training", "inference"):
+        params = {"weight": 1 + normal(4, std=0.3), "bias": normal(4)}
+        statistics = {"running_mean": normal(4), "running_var": np.exp(normal(4)), "num_batches_tracked": np.float32(6)}
+
+        def run(xs, ps, ss):
+            m = torch.nn.BatchNorm1d(4, momentum=None, dtype=torch.float64).train(mode == "training")
+            m._parameters.update(ps)
+            m._buffers.update(ss)
+            y = m(xs[0])
+            ss["num_batches_tracked"] = m.num_batches_tracked
+            return y
+        op("batch_norm", run, [3 + normal(8, 4, std=2)], {"momentum": None}, params, statistics, mode)
+
+
+def row_norms():
+    """Normalization within a sample; of each kind with and without parameters, over parts of the shape."""
+    offset = 1e4 + normal(3, 7)  # far from 0: one-pass variances fail
+    flat = np.full((3, 7), 0.1, np.float32)  # constant rows: exactly the shift
+    for x, attrs in ((normal(5, 7), {}), (offset, {"eps": 0.01}), (flat, {}), (normal(4, 3, 5, std=3), {"axes": 1}),
+                     (normal(2, 2, 3, 4), {"axes": 2, "bias": 0}), (normal(3, 37), {"elementwise_affine": 0})):
+        shape = x.shape[x.ndim - attrs["axes"]:] if "axes" in attrs else x.shape[1:]
+        params = {"weight": 1 + normal(*shape, std=0.3), "bias": normal(*shape)}
+        if "bias" in attrs:
+            del params["bias"]
+        if "elementwise_affine" in attrs:
+            params = {}
+        op("layer_norm", lambda xs, ps, ss: F.layer_norm(
+            xs[0], shape, ps.get("weight"), ps.get("bias"), attrs.get("eps", 1e-5)), [x], attrs, params)
+        if "bias" in attrs or x is offset:
+            continue
+        params.pop("bias", None)
+        op("rms_norm", lambda xs, ps, ss: F.rms_norm(xs[0], shape, ps.get("weight"), attrs.get("eps", 2.0**-23)),
+           [x], attrs, params)
+    for x, attrs in ((normal(5, 6), {"groups": 2}), (normal(3, 4, 5, std=3), {"groups": 2, "eps": 0.01}),
+                     (normal(2, 6, 3, 3), {"groups": 6}), (normal(3, 4, 17), {"groups": 1, "affine": 0})):
+        c = x.shape[1]
+        params = {"weight": 1 + normal(c, std=0.3), "bias": normal(c)} if "affine" not in attrs else {}
+        op("group_norm", lambda xs, ps, ss: F.group_norm(
+            xs[0], attrs["groups"], ps.get("weight"), ps.get("bias"), attrs.get("eps", 1e-5)), [x], attrs, params)
+    x = normal(4, 3, 5)
+    x[0, 0, :2] = 0.0, -0.0
+    for attrs in ({}, {"per_channel": 1}):
+        a = normal(3 if attrs else 1, std=0.4)
+        op("prelu", lambda xs, ps, ss: F.prelu(xs[0], ps["weight"]), [x], attrs, {"weight": a})
 
 
 def layers():
@@ -164,9 +215,13 @@ def losses():
 
 
 def main():
+    global rng
     activations()
     layers()
     losses()
+    for seed, part in enumerate((row_norms, cumulative_norm), 21):
+        rng = np.random.default_rng(seed)  # its own numbers, so that none of these moves another
+        part()
     print("# Written by tools/golden/ops.py, which says what the lines mean. PyTorch "
           f"{torch.__version__.split('+')[0]}, NumPy {np.__version__}.")
     for kind, name in TWINS:
