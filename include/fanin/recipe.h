@@ -5,6 +5,7 @@
 #ifndef FANIN_RECIPE_H
 #define FANIN_RECIPE_H
 
+#include <fanin/report.h>
 #include <fanin/train.h>
 
 #ifdef __cplusplus
@@ -40,6 +41,10 @@ FANIN_API const struct fanin_train_options *fanin_recipe_train(const fanin_recip
 FANIN_API enum fanin_status fanin_recipe_model(fanin_model **out, const fanin_recipe *recipe,
                                                const struct fanin_shape *shape, int64_t outputs,
                                                const fanin_data *data);
+
+/* Writes the JSON Schema (draft 2020-12) of a recipe, with all records of this context, so that an
+ * editor completes and checks what is written. Errors: IO (the sink failed), MEMORY. */
+FANIN_API enum fanin_status fanin_recipe_schema(fanin_ctx *ctx, fanin_sink_fn sink, void *payload);
 
 /* What the keys of a recipe are, as records for listings and help: recipe (the top level), data,
  * train, early_stop, checkpoint, repeat, layer. NULL beyond the last. A key of type RULE takes a

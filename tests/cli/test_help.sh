@@ -3,10 +3,10 @@
 . "$FANIN_SOURCE_DIR/tests/cli/lib.sh" || exit 1
 
 done_with "$FANIN" --help
-for command in train eval predict info list help; do
+for command in train eval predict info list help schema; do
     says_like "^  $command "
 done
-for command in train eval predict info list help; do
+for command in train eval predict info list help schema; do
     done_with "$FANIN" $command --help
     says "Usage: fanin $command [OPTION]..."
     for option in --json --quiet --seed --threads --help; do says "$option"; done
@@ -54,13 +54,20 @@ done
 cp "$dir/records" "$dir/out"
 is_json
 done_with "$FANIN" help dropout
-says 'recipe     net: [..., dropout]'
+says 'recipe     - dropout: {rate: 0.5}'
 done_with "$FANIN" help dense
-says 'recipe     net: [..., {dense: 10}]'
+says 'recipe     - dense: {units: 10, bias: true'
 done_with "$FANIN" help dropout
 says_like '^    rate +number'
 done_with "$FANIN" help weight_decay
 says 'regularize: {weight_decay: '
 done_with "$FANIN" help train
 says 'Usage: fanin train'
+done_with "$FANIN" help early_stop
+says_like '^early_stop \(recipe\)'
+done_with "$FANIN" help --markdown init
+says '## kaiming_normal'
+refused 2 "no kind" "$FANIN" help --markdown ops
+done_with "$FANIN" schema
+says 'draft/2020-12'
 finish

@@ -78,6 +78,28 @@ static void test_blocks(void **state) {
     free(text);
 }
 
+/* The recipe lines of docs/reference: an item of `net`, or another key beside a net. */
+static void test_reference_lines(void **state) {
+    (void)state;
+    int n = 0;
+    for (int k = 0; fanin_kind(k); k++) {
+        char name[64], recipe[1024];
+        snprintf(name, sizeof name, "docs/reference/%s.md", fanin_kind(k));
+        char *text = read_source(name);
+        for (char *p = text; (p = strstr(p, "```yaml\n")); n++) {
+            char *line = p + 8, *end = strstr(line, "\n```");
+            assert_non_null(end);
+            *end = '\0';
+            snprintf(recipe, sizeof recipe,
+                     *line == '-' ? "net:\n%s\n- dense\n" : "%s\nnet: [dense]\n", line);
+            assert_recipe(recipe, NULL);
+            p = end + 1;
+        }
+        free(text);
+    }
+    assert_true(n >= 70);
+}
+
 static void test_keys_named(void **state) {
     (void)state;
     char *text = read_source("docs/recipe.md");
@@ -120,6 +142,7 @@ static void test_examples(void **state) {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void) {
-    struct CMUnitTest tests[] = {T(test_blocks), T(test_keys_named), T(test_examples)};
+    struct CMUnitTest tests[] = {T(test_blocks), T(test_reference_lines), T(test_keys_named),
+                                 T(test_examples)};
     return test_main(tests);
 }
