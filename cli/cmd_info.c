@@ -86,38 +86,87 @@ static void print_number(char out[32], double value) {
         snprintf(out, 32, "%.5g", value);
 }
 
-static void print_param(const struct app *app, const fanin_net *net, int index) {
-    struct fanin_param_info p;
-    fanin_net_param(net, index, &p);
-    char shape[96], gain[32], std[32];
+/* The parameters are told in the order of the net; behind them outputs that are penalized. */
+struct param_table {
+    const struct app *app;
+    const fanin_net *net;
+    int next;
+    double trainable; /* numbers that a run updates */
+};
+
+static const char *text_of(const struct fanin_event *e, const char *name) {
+    for (int i = 0; i < e->n_texts; i++)
+        if (!strcmp(e->texts[i].name, name)) return e->texts[i].value;
+    return NULL;
+}
+
+/* The factor on the learning rate. */
+static double lr_of(const struct fanin_event *e) {
+    for (int i = 0; i < e->n_figures; i++)
+        if (!strcmp(e->figures[i].name, "lr")) return e->figures[i].value;
+    return 1;
+}
+
+/* What a run does to the tensor: "weight_decay 0.01, max_norm, lr x0.1". */
+static void print_policy(char *out, size_t size, const struct fanin_event *e, int trainable) {
+    const char *parts[2] = {text_of(e, "regularize"), text_of(e, "constrain")};
+    size_t at = 0;
+    if (!trainable || text_of(e, "frozen")) {
+        snprintf(out, size, trainable ? "frozen" : "fixed");
+        return;
+    }
+    for (int i = 0; i < 2; i++)
+        if (parts[i] && at < size)
+            at += (size_t)snprintf(out + at, size - at, "%s%s", at ? ", " : "", parts[i]);
+    if (lr_of(e) != 1 && at < size)
+        at += (size_t)snprintf(out + at, size - at, "%slr x%g", at ? ", " : "", lr_of(e));
+    if (at == 0) snprintf(out, size, "-");
+}
+
+static void print_param(void *payload, const struct fanin_event *e) {
+    struct param_table *table = payload;
+    struct fanin_param_info p = {.name = text_of(e, "name"), .trainable = 1};
+    const int output = table->next >= fanin_net_params(table->net);
+    char shape[96], gain[32], std[32], policy[320];
+    p.gain = p.std = NAN;
+    if (!output) fanin_net_param(table->net, table->next++, &p);
+    if (p.trainable && !text_of(e, "frozen")) table->trainable += (double)p.count;
     const char *init = p.init ? p.init : "-", *why = p.why ? p.why : "-";
     print_dims(shape, sizeof shape, p.rank, p.dims);
-    if (app->common->json) {
-        struct fanin_text texts[] = {
-            {"name", p.name}, {"shape", shape}, {"init", init}, {"why", why}};
+    if (table->app->common->json) {
+        const char *regularize = text_of(e, "regularize"), *constrain = text_of(e, "constrain");
+        struct fanin_text texts[] = {{"name", p.name},
+                                     {"shape", shape},
+                                     {"init", init},
+                                     {"why", why},
+                                     {"regularize", regularize ? regularize : ""},
+                                     {"constrain", constrain ? constrain : ""}};
         struct fanin_figure figures[] = {{"count", (double)p.count},
                                          {"fan_in", (double)p.fan_in},
                                          {"fan_out", (double)p.fan_out},
                                          {"gain", p.gain},
                                          {"std", p.std},
                                          {"decay", p.decay},
-                                         {"trainable", p.trainable}};
-        fanin_report_note(app->report, "param", texts, 4, figures, 7);
+                                         {"trainable", p.trainable},
+                                         {"frozen", text_of(e, "frozen") != NULL},
+                                         {"lr", lr_of(e)}};
+        fanin_report_note(table->app->report, output ? "output" : "param", texts, 6, figures, 9);
         return;
     }
     print_number(gain, p.gain);
     print_number(std, p.std);
-    printf("%-20s %-12s %-18s %8lld %8lld %8s %9s  %-5s  %s\n", p.name, shape, init,
-           (long long)p.fan_in, (long long)p.fan_out, gain, std,
-           !p.trainable ? "fixed"
-           : p.decay    ? "yes"
-                        : "no",
-           why);
+    print_policy(policy, sizeof policy, e, p.trainable);
+    printf("%-20s %-12s %-18s %8lld %8lld %8s %9s  %-18s  %s\n", p.name, output ? "-" : shape, init,
+           (long long)p.fan_in, (long long)p.fan_out, gain, std, policy, why);
 }
 
-static void print_net(const struct app *app, const fanin_net *net) {
+/* train: of the run the recipe describes, or NULL. */
+static void print_net(const struct app *app, const fanin_model *model,
+                      const struct fanin_train_options *train) {
+    const fanin_net *net = fanin_model_net(model);
+    struct param_table table = {.app = app, .net = net};
     int json = app->common->json;
-    double params = 0, trainable = 0, flops = 0;
+    double params = 0, flops = 0;
     if (!json)
         printf("%-20s %-12s %-12s %12s %14s\n", "layer", "op", "output", "parameters",
                "FLOPs/sample");
@@ -128,24 +177,23 @@ static void print_net(const struct app *app, const fanin_net *net) {
         print_node(app, net, i);
     }
     if (!json)
-        printf("\n%-20s %-12s %-18s %8s %8s %8s %9s  %-5s  %s\n", "parameter", "shape", "start",
-               "fan_in", "fan_out", "gain", "std", "decay", "why");
+        printf("\n%-20s %-12s %-18s %8s %8s %8s %9s  %-18s  %s\n", "parameter", "shape", "start",
+               "fan_in", "fan_out", "gain", "std", "regularized by", "why");
     for (int i = 0; i < fanin_net_params(net); i++) {
         struct fanin_param_info p;
         fanin_net_param(net, i, &p);
         params += (double)p.count;
-        trainable += p.trainable ? (double)p.count : 0;
-        print_param(app, net, i);
     }
+    (void)fanin_describe_params(model, train, print_param, &table); /* checked with the recipe */
     if (json) {
         struct fanin_figure totals[] = {
-            {"params", params}, {"trainable", trainable}, {"flops", flops}};
+            {"params", params}, {"trainable", table.trainable}, {"flops", flops}};
         fanin_report_note(app->report, "total", NULL, 0, totals, 3);
         return;
     }
     char text[3][40];
     print_count(text[0], params);
-    print_count(text[1], trainable);
+    print_count(text[1], table.trainable);
     print_count(text[2], flops);
     printf("\n%s parameters (%s trainable), %s FLOPs a sample forward\n", text[0], text[1],
            text[2]);
@@ -243,16 +291,15 @@ static void print_data(const struct app *app, const fanin_data *data) {
 /* A model file holds what training made of the parameters, not how they started; its recipe tells
  * that, and needs only the shape of a sample for it. NULL: the file has no recipe, or one that says
  * too little. */
-static fanin_model *as_started(const struct app *app, const fanin_model *model) {
+static fanin_model *as_started(const struct app *app, const fanin_model *model,
+                               fanin_recipe **recipe) {
     const char *json = fanin_model_recipe(model);
-    fanin_recipe *recipe = NULL;
     fanin_model *started = NULL;
     struct fanin_node_info input;
     if (!json) return NULL;
     fanin_net_node(fanin_model_net(model), 0, &input);
-    if (fanin_recipe_parse(&recipe, app->ctx, "recipe", json, NULL, 0) == FANIN_OK)
-        fanin_recipe_model(&started, recipe, &input.shape, fanin_model_outputs(model), NULL);
-    fanin_recipe_free(recipe);
+    if (fanin_recipe_parse(recipe, app->ctx, "recipe", json, NULL, 0) == FANIN_OK)
+        fanin_recipe_model(&started, *recipe, &input.shape, fanin_model_outputs(model), NULL);
     return started;
 }
 
@@ -260,15 +307,17 @@ static int info_model(struct app *app, const char *path) {
     fanin_model *model;
     enum fanin_status status = fanin_model_load(&model, app->ctx, path);
     if (status != FANIN_OK) return fail_reading(app, status);
-    fanin_model *started = as_started(app, model);
-    print_net(app, fanin_model_net(started ? started : model));
-    const char *recipe = fanin_model_recipe(model);
-    if (recipe && app->common->json) {
-        struct fanin_text text = {"json", recipe};
+    fanin_recipe *recipe = NULL;
+    fanin_model *started = as_started(app, model, &recipe);
+    print_net(app, started ? started : model, started ? fanin_recipe_train(recipe) : NULL);
+    const char *json = fanin_model_recipe(model);
+    if (json && app->common->json) {
+        struct fanin_text text = {"json", json};
         fanin_report_note(app->report, "recipe", &text, 1, NULL, 0);
-    } else if (recipe && !app->common->quiet) {
-        printf("\nrecipe  %s\n", recipe);
+    } else if (json && !app->common->quiet) {
+        printf("\nrecipe  %s\n", json);
     }
+    fanin_recipe_free(recipe);
     fanin_model_free(started);
     fanin_model_free(model);
     return 0;
@@ -290,7 +339,7 @@ static int info_recipe(struct app *app, const char *path, const struct opt_list 
     if (status == FANIN_OK) {
         print_data(app, data);
         if (!app->common->json) printf("\n");
-        print_net(app, fanin_model_net(model));
+        print_net(app, model, fanin_recipe_train(recipe));
     }
     code = status == FANIN_OK ? 0 : fail_reading(app, status);
     fanin_model_free(model);

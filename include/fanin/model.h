@@ -16,6 +16,32 @@ extern "C" {
 
 typedef struct fanin_model fanin_model;
 
+/* What is asked of the parameters whose names match a pattern: "dense1.weight", "*.bias",
+ * "block2.*"; * stands for any text, ? for any character. `set` says which fields count. Of several
+ * patterns that match a parameter the later one wins, field by field. init, regularize and
+ * constrain are for weights: a pattern that matches weights leaves the biases and norm parameters
+ * beside them alone, one that matches none of them means what it matches. */
+struct fanin_param_policy {
+    const char *match;
+    unsigned set;           /* FANIN_POLICY_… */
+    struct fanin_rule init; /* how it starts; of use to fanin_model_create() only */
+    double lr;              /* factor on the learning rate, 0 and up */
+    int frozen; /* 1: never updated; a node whose statistics are frozen acts as in inference */
+    int decay;  /* 1: penalties and decay apply, also to biases and norm parameters; 0: they do not
+                 */
+    const struct fanin_rule *regularize; /* instead of the weight penalties of the whole run; those
+                                          * on outputs act on the node's output, "<node>.output" */
+    int n_regularize;
+    const struct fanin_rule *constrain; /* instead of the constraints of the whole run */
+    int n_constrain;
+};
+#define FANIN_POLICY_INIT 1u
+#define FANIN_POLICY_LR 2u
+#define FANIN_POLICY_FROZEN 4u
+#define FANIN_POLICY_DECAY 8u
+#define FANIN_POLICY_REGULARIZE 16u
+#define FANIN_POLICY_CONSTRAIN 32u
+
 /* Set size to sizeof(struct fanin_model_options); a zero field means its default. */
 struct fanin_model_options {
     size_t size;
@@ -24,6 +50,8 @@ struct fanin_model_options {
     uint64_t seed;
     const fanin_data *data; /* normalization and class names are taken from here; may be NULL */
     const char *recipe;     /* JSON text kept in the file; may be NULL */
+    const struct fanin_param_policy *params; /* their `init` counts here */
+    int n_params;
 };
 
 /* Makes a model from a net: plans memory, draws the parameters. The model takes the net over (it is

@@ -197,6 +197,7 @@ struct fanin_param_view {
     int64_t out, in;
     int accumulate; /* with dw: 1 adds to what is there, 0 overwrites */
     int index;
+    int frozen; /* 1: nobody wants its gradient; what is handed to fanin_emit() is dropped */
 };
 
 struct fanin_step;

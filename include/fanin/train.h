@@ -16,7 +16,7 @@ extern "C" {
 
 enum fanin_event_type {
     FANIN_EVENT_START,      /* the run: texts model, data; figures params, steps per epoch, … */
-    FANIN_EVENT_PARAM,      /* one per tensor: rule, fan_in, fan_out, gain, std */
+    FANIN_EVENT_PARAM,      /* one per tensor: its start, what regularizes it, lr factor, frozen */
     FANIN_EVENT_STEP,       /* progress: step, steps, loss so far; at most ten a second */
     FANIN_EVENT_EPOCH,      /* figures of an epoch: loss and its parts, metrics, lr, seconds */
     FANIN_EVENT_CHECKPOINT, /* text path */
@@ -77,6 +77,10 @@ struct fanin_train_options {
     int resume;               /* 1: go on from `checkpoint` */
     fanin_event_fn event;
     void *event_payload;
+    const struct fanin_rule *constrain; /* max_norm, …: of all weights, after each step */
+    int n_constrain;
+    const struct fanin_param_policy *params; /* all but their `init` counts here */
+    int n_params;
 };
 
 /* Trains the model on the data. The model is usable after any return.
@@ -86,6 +90,12 @@ struct fanin_train_options {
  * MEMORY. */
 FANIN_API enum fanin_status fanin_train(fanin_model *model, const fanin_data *data,
                                         const struct fanin_train_options *options);
+
+/* Tells, as one FANIN_EVENT_PARAM a tensor, how each starts and what such a run does to it; what
+ * fanin_train sends before its first step. options may be NULL. Errors: RECIPE, MEMORY. */
+FANIN_API enum fanin_status fanin_describe_params(const fanin_model *model,
+                                                  const struct fanin_train_options *options,
+                                                  fanin_event_fn event, void *payload);
 
 /* Figures of the model on a part of the data: the loss and every metric that fits, sent as one
  * FANIN_EVENT_EVAL. Errors: SHAPE, ARGUMENT (the part is empty), MEMORY. */

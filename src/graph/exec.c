@@ -15,6 +15,8 @@
 
 /* Numbers in a block that is walked here: x, y and a mask stay in L1. */
 #define BLOCK_CELLS 4096
+/* Samples of a task that adds the gradient of penalties on outputs. */
+#define PENALTY_ROWS 32
 /* Rough cost of an elementwise node, for deciding about threads. */
 #define FLOPS_PER_CELL 10.0
 
@@ -179,10 +181,45 @@ static void add_routes(const struct fi_exec *e, int node) {
     }
 }
 
+struct penalize {
+    const struct fi_exec *exec;
+    int node;
+};
+
+static void penalize_task(void *arg, int64_t task) {
+    const struct penalize *job = arg;
+    const struct fi_exec *e = job->exec;
+    const struct fanin_tensor *y = &e->y[job->node], *dy = &e->dy[job->node];
+    const struct fi_penalties *list = &e->policies->outputs[job->node];
+    const int64_t last = FI_MIN(e->rows_now, (task + 1) * PENALTY_ROWS);
+    for (int64_t r = task * PENALTY_ROWS; r < last; r++)
+        for (int i = 0; i < list->n; i++)
+            list->items[i]->reg->gradient(list->items[i]->attrs,
+                                          list->items[i]->factor * e->sample_share,
+                                          y->data + r * y->ld, dy->data + r * dy->ld, y->cols);
+}
+
+/* Penalties on the output of a group: its last node, whose gradient is complete. */
+static void penalize_output(const struct fi_exec *e, const struct fi_group *g) {
+    struct penalize job = {.exec = e, .node = g->tail};
+    if (!e->policies || e->policies->outputs[g->tail].n == 0) return;
+    fi_parallel(e->model->ctx, (e->rows_now + PENALTY_ROWS - 1) / PENALTY_ROWS,
+                4.0 * (double)e->rows_now * (double)e->y[g->tail].cols, penalize_task, &job);
+}
+
+double fi_exec_output_penalty(const struct fi_exec *e, int node, const struct fi_penalty *penalty) {
+    const struct fanin_tensor *y = &e->y[node];
+    double sum = 0;
+    for (int64_t r = 0; r < e->rows_now; r++)
+        sum += penalty->reg->value(penalty->attrs, y->data + r * y->ld, y->cols);
+    return penalty->factor * sum;
+}
+
 void fi_exec_backward(struct fi_exec *e) {
     for (int i = e->n_groups - 1; i >= 0; i--) {
         const struct fi_group *g = &e->groups[i];
         if (!g->gradient) continue;
+        penalize_output(e, g);
         if (!g->chain_done_by_consumer) walk_chain(e, g, true);
         const int entry = g->host >= 0 ? g->host : g->chain[0];
         const struct fanin_op *op = e->model->net->nodes[entry].op;

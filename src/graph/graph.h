@@ -61,19 +61,52 @@ struct fi_init {
     double (*gain)(const void *attrs); /* shown; NULL: none */
 };
 
-/* A regularizer. On weights: adds to the gradient of a range, or decays it in the update. On
- * predictions: a function of the entropy. Exactly one group is set. */
+/* A regularizer: a penalty on weights (gradient and value, or whole), on the outputs of a layer
+ * (the same with `outputs`), or on predictions (of_entropy); or decoupled decay. Exactly one group
+ * is set. `scale` multiplies the strength: the schedule's factor at this step, and for outputs
+ * 1 / samples of the batch. Values are told for scale 1. */
 struct fi_reg {
     struct fanin_record head;
     double (*strength)(const void *attrs);
-    /* weights, as a penalty: g += d penalty / dw; value returns the penalty of the range (double)
-     */
-    void (*gradient)(const void *attrs, const fi_real *w, fi_real *g, int64_t n);
+    bool outputs; /* of w[0..n) the outputs of one sample */
+    /* g += scale · d penalty / dw of a range; the penalty of the range */
+    void (*gradient)(const void *attrs, double scale, const fi_real *w, fi_real *g, int64_t n);
     double (*value)(const void *attrs, const fi_real *w, int64_t n);
+    /* weights, where the whole tensor is needed: see struct fi_whole */
+    const struct fi_whole *whole;
     /* weights, decoupled: the factor lambda in w <- fma(-lr * lambda, w, w), done by the update */
     double (*decay)(const void *attrs);
     /* predictions: the penalty of a row with entropy h, and its derivative by h */
     double (*of_entropy)(const void *attrs, double h, double *slope);
+};
+/* Every regularizer's attribute struct begins with this, and its specs end with FI_REG_SCHEDULE. */
+struct fi_reg_attrs {
+    struct fanin_rule_ref schedule; /* of the strength; record NULL: constant */
+};
+#define FI_REG_SCHEDULE(type)                                                                      \
+    {                                                                                              \
+        "schedule", FANIN_ATTR_RULE,                                                               \
+            offsetof(type, common) + offsetof(struct fi_reg_attrs, schedule), 0, 0, 0, "schedule", \
+            "factor on the strength over time; default: constant", FANIN_ATTR_NULLABLE             \
+    }
+
+/* A penalty that is no sum over single weights. It is computed before the backward pass, from the
+ * weights before the step. */
+struct fi_whole {
+    /* numbers of working memory for a tensor (out, in) */
+    int64_t (*work)(int64_t out, int64_t in);
+    /* the penalty; with g: g += scale · d penalty / dw. w and g are panels of (out, in). */
+    double (*run)(fanin_ctx *ctx, const void *attrs, double scale, int64_t out, int64_t in,
+                  const fi_real *w, fi_real *g, fi_real *work);
+};
+
+/* A constraint: what the weights are brought back to after each step. */
+struct fi_constraint {
+    struct fanin_record head;
+    /* `lanes` units at once: number k of unit l is w[k * step + l], k in [0, n). */
+    void (*units)(const void *attrs, fi_real *w, int64_t lanes, int64_t n, int64_t step);
+    /* A unit as it must be: for the tests of every record. */
+    bool (*holds)(const void *attrs, const fi_real *w, int64_t n, double tolerance);
 };
 
 /* What the optimizer is told at each step. */
@@ -218,20 +251,69 @@ enum fanin_status fi_model_sample(fanin_model *model, int64_t rows, struct fi_ex
 
 /* ---- execution --------------------------------------------------------------------------------------- */
 
+/* A regularizer in use. */
+struct fi_penalty {
+    const struct fi_reg *reg;
+    const void *attrs;
+    double factor; /* of its schedule at this step; 1 without one */
+};
+/* Several of them; the members are shared by the tensors they act on. */
+struct fi_penalties {
+    struct fi_penalty **items;
+    int n;
+};
+struct fi_constraints {
+    struct fanin_rule_ref *items;
+    int n;
+};
+
+/* What a run does to one parameter. */
+struct fi_policy {
+    bool updates; /* trainable and not frozen */
+    bool frozen;
+    bool decays; /* the regularizers of the whole run apply */
+    double lr;   /* factor on the learning rate */
+    struct fi_penalties penalties;
+    struct fi_constraints constraints;
+    double decay;         /* decoupled: the sum of those among the penalties, at this step */
+    const fi_real *added; /* gradient of whole-tensor penalties at this step, like w; or NULL */
+};
+
+/* The policy of a run: per parameter, and per node for penalties on outputs. */
+struct fi_policies {
+    struct fi_policy *params;
+    struct fi_penalties *outputs; /* per node */
+    struct fi_penalty **all;      /* every regularizer in use, once */
+    int n_all;
+    int64_t cap_all;
+};
+/* Makes it of the global rules and of the patterns, later ones winning. *bad (or NULL) is the
+ * pattern at fault, -1: none. Errors: RECIPE (a pattern matches nothing, a rule cannot act where it
+ * stands, everything is frozen), MEMORY. */
+enum fanin_status fi_policies_create(struct fi_policies *out, struct fi_arena *arena,
+                                     const fanin_net *net,
+                                     const struct fanin_train_options *options, int *bad);
+/* Sets the decoupled decay of every parameter from the factors of the schedules. */
+void fi_policies_set_decay(const struct fi_policies *policies, const fanin_net *net);
+/* Does a name match a pattern, in which * stands for any text and ? for any character? */
+bool fi_match(const char *pattern, const char *name);
+/* Whether `init`, `regularize` and `constrain` under this pattern mean the parameter: patterns that
+ * match weights leave biases and norm parameters alone. */
+bool fi_policy_means(const fanin_net *net, const char *pattern, const struct fi_param *param);
+/* Refuses a pattern that matches nothing it could act on, with the nearest. */
+enum fanin_status fi_policy_check_match(const fanin_net *net, const struct fanin_param_policy *p);
+
 /* What becomes of a finished range of gradient; set anew by the trainer before each step. */
 struct fi_update {
     const struct fi_optim *optim;
     struct fi_optim_step step;
-    fi_real *state[3];               /* like the parameter buffer */
-    const struct fi_reg **penalties; /* on weights */
-    const void **penalty_attrs;
-    int n_penalties;
-    double decay;               /* decoupled, on parameters with spec.decay */
-    double noise;               /* rounding_noise */
-    double clip_value;          /* bound on each number of the gradient; 0: none */
-    const uint64_t *noise_keys; /* one per parameter */
-    fi_real *grads;             /* collect ranges here instead of applying them; or NULL */
-    bool accumulate;            /* collecting: add to what is there */
+    fi_real *state[3];                /* like the parameter buffer */
+    const struct fi_policy *policies; /* per parameter; NULL: ranges are only collected */
+    double noise;                     /* rounding_noise */
+    double clip_value;                /* bound on each number of the gradient; 0: none */
+    const uint64_t *noise_keys;       /* one per parameter */
+    fi_real *grads;                   /* collect ranges here instead of applying them; or NULL */
+    bool accumulate;                  /* collecting: add to what is there */
 };
 
 /* A run of nodes executed together: a host and the elementwise nodes behind it, block by block. */
@@ -286,14 +368,20 @@ struct fi_exec {
     struct fanin_param_view *views; /* per parameter */
     struct fi_group *groups;
     int n_groups;
-    const struct fi_update *update; /* set before fi_exec_backward */
-    int64_t planned;                /* numbers in the buffer of activations and gradients */
-    bool needs_two_rows;            /* batch statistics: one value a channel is an error */
+    const struct fi_update *update;     /* set before fi_exec_backward */
+    const struct fi_policies *policies; /* NULL: nothing is frozen or penalized */
+    double sample_share; /* 1 / samples of the batch, for penalties on outputs; set with update */
+    int64_t planned;     /* numbers in the buffer of activations and gradients */
+    bool needs_two_rows; /* batch statistics: one value a channel is an error */
 };
 
 /* Plans for batches of up to `rows`. */
 enum fanin_status fi_exec_create(struct fi_exec **out, fanin_model *model, int64_t rows,
                                  enum fi_mode mode);
+/* The same for training (FI_TRAIN): what the policies (which must outlive the plan) freeze gets no
+ * gradient, and penalties on outputs are added. */
+enum fanin_status fi_exec_create_run(struct fi_exec **out, fanin_model *model, int64_t rows,
+                                     const struct fi_policies *policies);
 void fi_exec_free(struct fi_exec *exec);
 /* FI_SAMPLE: what random numbers are drawn under; the `step` of a forward tells samples apart. */
 void fi_exec_seed(struct fi_exec *exec, uint64_t seed);
@@ -304,6 +392,9 @@ void fi_exec_switches(struct fi_exec *exec, int node, const uint8_t *switches);
 void fi_exec_forward(struct fi_exec *exec, int64_t rows, int64_t row0, uint64_t step);
 /* From exec->dy[result] (filled by the caller) back to every parameter. */
 void fi_exec_backward(struct fi_exec *exec);
+/* A penalty on a node's outputs: the sum over the samples of the last forward pass. */
+double fi_exec_output_penalty(const struct fi_exec *exec, int node,
+                              const struct fi_penalty *penalty);
 /* Gradients collected in whole: adds the penalties' share (and the noise). */
 void fi_update_finish_gradient(const struct fi_exec *exec, const struct fi_update *u,
                                fi_real *grads);
@@ -315,9 +406,9 @@ const char *fi_exec_first_not_finite(const struct fi_exec *exec);
 
 /* ---- the start ------------------------------------------------------------------------------------------ */
 
-/* Chooses each weight's rule (given, recipe default, or by what follows) and draws all parameters.
- */
-enum fanin_status fi_start(fanin_model *model, const struct fanin_rule *default_rule);
+/* Chooses each weight's rule (given, by a pattern, recipe default, or by what follows) and draws
+ * all parameters. */
+enum fanin_status fi_start(fanin_model *model, const struct fanin_model_options *options);
 
 /* 1 / sqrt(E[f(z)^2]), z ~ N(0, 1), of an activation by name, by quadrature; "linear": 1. Errors:
  * ARGUMENT (no activation, or one that gives only 0). */

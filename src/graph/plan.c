@@ -48,8 +48,24 @@ static bool skipped(const struct planner *p, const struct fi_node *node) {
     return (node->op->flags & FANIN_OP_IDENTITY_EVAL) && !as_in_training(p->exec, node);
 }
 
-static bool single_reader(const struct fi_node *node) {
-    return node->consumers == 1 && !node->output;
+/* Nobody but one node reads the output: neither the caller nor a penalty on it. */
+static bool single_reader(const struct planner *p, int index) {
+    const struct fi_node *node = &p->net->nodes[index];
+    const struct fi_policies *policies = p->exec->policies;
+    const bool penalized = p->exec->training && policies && policies->outputs[index].n > 0;
+    return node->consumers == 1 && !node->output && !penalized;
+}
+
+static bool frozen(const struct planner *p, int param) {
+    return p->exec->policies && p->exec->policies->params[param].frozen;
+}
+
+/* Whether the node acts as in inference although its plan trains: its statistics are frozen. */
+static bool statistics_frozen(const struct planner *p, const struct fi_node *node) {
+    bool any = false;
+    for (int k = node->first_param; k < node->first_param + node->n_params; k++)
+        any |= !p->net->params[k].spec.trainable && frozen(p, k);
+    return any;
 }
 
 /* What the backward steps of the nodes that wrote a buffer still want to read from it. */
@@ -64,7 +80,7 @@ static enum need need_of_y(const struct fi_node *node) {
 static bool may_overwrite(const struct planner *p, const struct fi_node *node) {
     const struct region *r = &p->regions[p->y_region[node->inputs[0]]];
     if (!(node->op->flags & FANIN_OP_ELEMENTWISE) || r->shared) return false;
-    if (!single_reader(&p->net->nodes[node->inputs[0]])) return false;
+    if (!single_reader(p, node->inputs[0])) return false;
     if (!p->exec->training) return true;
     if (!(node->op->flags & FANIN_OP_NO_X)) return false;
     return r->need == NEED_NOTHING ||
@@ -99,7 +115,7 @@ static enum fanin_status make_groups(struct planner *p) {
     for (int i = 0; i < n; i++) {
         const struct fi_node *node = &p->net->nodes[i];
         const bool elementwise = node->op && (node->op->flags & FANIN_OP_ELEMENTWISE);
-        if (elementwise && !skipped(p, node) && single_reader(&p->net->nodes[node->inputs[0]]) &&
+        if (elementwise && !skipped(p, node) && single_reader(p, node->inputs[0]) &&
             !e->groups[p->group_of[node->inputs[0]]].identity) {
             p->group_of[i] = p->group_of[node->inputs[0]];
         } else {
@@ -115,7 +131,8 @@ static enum fanin_status make_groups(struct planner *p) {
         p->gradient[i] = node->op && p->reaches[i] && !(node->op->flags & FANIN_OP_NO_GRADIENT);
         bool any = false;
         for (int k = 0; k < node->n_params; k++)
-            any |= p->net->params[node->first_param + k].spec.trainable;
+            any |= p->net->params[node->first_param + k].spec.trainable &&
+                   !frozen(p, node->first_param + k);
         for (int k = 0; k < node->n_in; k++) any |= p->gradient[node->inputs[k]];
         p->gradient[i] &= any;
         g->gradient |= p->gradient[i];
@@ -265,7 +282,7 @@ static void make_routes(struct planner *p) {
             route->add = e->extras[from].written;
             e->extras[from].written = true;
             e->steps[i].dx[k] = route->add ? &route->temp : &e->dy[from];
-            if (k == 0 && single_reader(&p->net->nodes[from]) && g->n_chain > 0 && node->op &&
+            if (k == 0 && single_reader(p, from) && g->n_chain > 0 && node->op &&
                 (node->op->flags & FANIN_OP_EPILOGUE)) {
                 route->fused = g;
                 g->chain_done_by_consumer = true;
@@ -276,14 +293,18 @@ static void make_routes(struct planner *p) {
 
 /* ---- steps ------------------------------------------------------------------------------------------ */
 
-static enum fanin_status make_views(struct fi_exec *e) {
+static enum fanin_status make_views(const struct planner *p) {
+    struct fi_exec *e = p->exec;
     const fanin_net *net = e->model->net;
     e->views = fi_arena_alloc(&e->arena, net->n_params, sizeof(*e->views));
     if (!e->views) return FANIN_ERR_MEMORY;
     for (int i = 0; i < net->n_params; i++) {
         const struct fi_param *param = &net->params[i];
-        e->views[i] = (struct fanin_param_view){
-            .w = e->model->params + param->offset, .out = param->out, .in = param->in, .index = i};
+        e->views[i] = (struct fanin_param_view){.w = e->model->params + param->offset,
+                                                .out = param->out,
+                                                .in = param->in,
+                                                .index = i,
+                                                .frozen = frozen(p, i)};
     }
     return FANIN_OK;
 }
@@ -292,13 +313,13 @@ static enum fanin_status make_steps(struct planner *p) {
     struct fi_exec *e = p->exec;
     const int64_t rows32 = (e->rows + 31) / 32 * 32;
     int64_t scratch = 0, temp = 0;
-    FI_TRY(make_views(e));
+    FI_TRY(make_views(p));
     for (int i = 0; i < p->net->n_nodes; i++) {
         const struct fi_node *node = &p->net->nodes[i];
         struct fanin_step *s = &e->steps[i];
         int64_t cells, state, per_row, need;
         s->attrs = node->attrs;
-        s->training = as_in_training(e, node);
+        s->training = as_in_training(e, node) && !statistics_frozen(p, node);
         s->n_in = node->n_in;
         s->y = &e->y[i];
         s->shape = &node->shape;
@@ -320,7 +341,8 @@ static enum fanin_status make_steps(struct planner *p) {
             return fi_fail_memory(e->model->ctx, node->name, SIZE_MAX);
         if (state > 0 && !(s->state = fi_arena_alloc(&e->arena, state, 1))) return FANIN_ERR_MEMORY;
         scratch = FI_MAX(scratch, need);
-        e->needs_two_rows |= e->training && node->op && (node->op->flags & FANIN_OP_BATCH_STATS);
+        e->needs_two_rows |=
+            e->training && s->training && node->op && (node->op->flags & FANIN_OP_BATCH_STATS);
     }
     make_routes(p);
     for (int i = 0; i < p->net->n_nodes; i++)
@@ -386,8 +408,8 @@ static enum fanin_status plan(struct planner *p) {
     return make_steps(p);
 }
 
-enum fanin_status fi_exec_create(struct fi_exec **out, fanin_model *model, int64_t rows,
-                                 enum fi_mode mode) {
+static enum fanin_status create(struct fi_exec **out, fanin_model *model, int64_t rows,
+                                enum fi_mode mode, const struct fi_policies *policies) {
     *out = NULL;
     if (rows < 1) return fi_fail(model->ctx, FANIN_ERR_ARGUMENT, "a batch of no samples");
     struct fi_exec *e = fi_alloc(model->ctx, 1, sizeof(*e));
@@ -397,6 +419,7 @@ enum fanin_status fi_exec_create(struct fi_exec **out, fanin_model *model, int64
     e->rows = rows;
     e->mode = mode;
     e->training = mode == FI_TRAIN;
+    e->policies = policies;
     struct planner p = {.exec = e, .net = model->net};
     enum fanin_status status = plan(&p);
     if (status != FANIN_OK) {
@@ -405,6 +428,16 @@ enum fanin_status fi_exec_create(struct fi_exec **out, fanin_model *model, int64
     }
     *out = e;
     return FANIN_OK;
+}
+
+enum fanin_status fi_exec_create(struct fi_exec **out, fanin_model *model, int64_t rows,
+                                 enum fi_mode mode) {
+    return create(out, model, rows, mode, NULL);
+}
+
+enum fanin_status fi_exec_create_run(struct fi_exec **out, fanin_model *model, int64_t rows,
+                                     const struct fi_policies *policies) {
+    return create(out, model, rows, FI_TRAIN, policies);
 }
 
 void fi_exec_free(struct fi_exec *exec) {

@@ -2,10 +2,10 @@
 /*
  * The start: which initializer each weight gets, and the drawing of all parameters.
  *
- * The rule is the one given on the layer, else the recipe's default, else it follows from what
- * comes after the layer: looking through norm, dropout, reshape and add to the first activation,
- * the ReLU family gets Kaiming (He et al. 2015), everything else normalized Xavier (Glorot & Bengio
- * 2010, eq. 16).
+ * The rule is what a pattern of names says, else the one given on the layer, else the default, else
+ * it follows from what comes after the layer: looking through norm, dropout, reshape and add to the
+ * first activation, the ReLU family gets Kaiming (He et al. 2015), everything else normalized
+ * Xavier (Glorot & Bengio 2010, eq. 16).
  *
  * Numbers are keyed by (seed, "init", tensor name) and the element's place in the (out, in) matrix,
  * so they depend neither on other tensors nor on threads.
@@ -64,16 +64,32 @@ static double keep_behind(const fanin_net *net, int node) {
     return keep;
 }
 
+/* The last pattern that says how the parameter starts, or NULL. */
+static const struct fanin_param_policy *pattern_of(const fanin_net *net, const struct fi_param *p,
+                                                   const struct fanin_model_options *o) {
+    for (int i = o->n_params - 1; i >= 0; i--)
+        if ((o->params[i].set & FANIN_POLICY_INIT) && fi_policy_means(net, o->params[i].match, p))
+            return &o->params[i];
+    return NULL;
+}
+
 static enum fanin_status choose(fanin_model *m, struct fi_param *p,
-                                const struct fanin_rule *default_rule) {
+                                const struct fanin_model_options *o) {
+    const struct fanin_rule *default_rule = &o->init;
+    const struct fanin_param_policy *pattern = pattern_of(m->net, p, o);
     struct fanin_rule rule = {0};
+    if (pattern) {
+        p->why = fi_arena_printf(&m->arena, "params: %s", pattern->match);
+        if (!p->why) return FANIN_ERR_MEMORY;
+        return fi_rule_resolve(&m->arena, &p->init, "init", &pattern->init, p->name);
+    }
     if (p->spec.init.record) {
         p->init = p->spec.init;
         p->why = "given";
         return FANIN_OK;
     }
     if (!p->spec.weight) return FANIN_OK;
-    if (default_rule && default_rule->name) {
+    if (default_rule->name) {
         p->why = "the default given";
         return fi_rule_resolve(&m->arena, &p->init, "init", default_rule, "init");
     }
@@ -180,9 +196,11 @@ static enum fanin_status derive(fanin_model *model) {
     return FANIN_OK;
 }
 
-enum fanin_status fi_start(fanin_model *model, const struct fanin_rule *default_rule) {
-    for (int i = 0; i < model->net->n_params; i++)
-        FI_TRY(choose(model, &model->net->params[i], default_rule));
+enum fanin_status fi_start(fanin_model *model, const struct fanin_model_options *options) {
+    static const struct fanin_model_options defaults = {.size = sizeof(defaults)};
+    const struct fanin_model_options *o = options ? options : &defaults;
+    for (int i = 0; i < o->n_params; i++) FI_TRY(fi_policy_check_match(model->net, &o->params[i]));
+    for (int i = 0; i < model->net->n_params; i++) FI_TRY(choose(model, &model->net->params[i], o));
     FI_TRY(draw_all(model, true));
     FI_TRY(derive(model));
     return draw_all(model, false);

@@ -3,7 +3,7 @@
  * What becomes of a gradient, in one order for all paths:
  *
  *   gradient of the loss -> rounding noise -> penalties on weights -> clip by value -> (clip by
- *   norm) -> optimizer step with decoupled decay
+ *   norm) -> optimizer step with decoupled decay -> constraints
  *
  * Where nothing needs the whole gradient, all of it happens to each finished tile while it is in
  * cache; otherwise ranges are collected, finished and applied in fixed chunks.
@@ -19,24 +19,34 @@
 
 static void finish_gradient(const struct fi_exec *e, const struct fi_update *u, int index,
                             int64_t offset, int64_t n, fi_real *g) {
-    const struct fi_param *p = &e->model->net->params[index];
+    const struct fi_policy *p = &u->policies[index];
     if (u->noise > 0)
         e->model->ctx->kernels->rounding_noise(g, n, (fi_real)u->noise, u->noise_keys[index],
                                                (uint64_t)u->step.t, offset);
-    if (p->spec.decay)
-        for (int i = 0; i < u->n_penalties; i++)
-            u->penalties[i]->gradient(u->penalty_attrs[i], e->views[index].w + offset, g, n);
+    for (int i = 0; i < p->penalties.n; i++) {
+        const struct fi_penalty *penalty = p->penalties.items[i];
+        if (penalty->reg->gradient)
+            penalty->reg->gradient(penalty->attrs, penalty->factor, e->views[index].w + offset, g,
+                                   n);
+    }
+    if (p->added) e->model->ctx->kernels->add(g, p->added + offset, n);
     if (u->clip_value > 0) e->model->ctx->kernels->clip(g, (fi_real)u->clip_value, n);
 }
 
 static void apply(const struct fi_exec *e, const struct fi_update *u, int index, int64_t offset,
                   int64_t n, const fi_real *g) {
-    const struct fi_param *p = &e->model->net->params[index];
-    const int64_t at = p->offset + offset;
+    const struct fi_policy *p = &u->policies[index];
+    const int64_t at = e->model->net->params[index].offset + offset;
+    const struct fi_optim_step *step = &u->step;
+    struct fi_optim_step own;
     fi_real *state[3] = {0};
     for (int i = 0; i < u->optim->n_states; i++) state[i] = u->state[i] + at;
-    u->optim->update(&u->step, (fi_real)(p->spec.decay ? u->decay : 0), e->model->params + at, g,
-                     state, n);
+    if (p->lr != 1) {
+        own = *step;
+        own.lr *= p->lr;
+        step = &own;
+    }
+    u->optim->update(step, (fi_real)p->decay, e->model->params + at, g, state, n);
 }
 
 void fi_emit_range(const struct fanin_step *s, int param, int64_t offset, int64_t n, fi_real *g) {
@@ -45,7 +55,7 @@ void fi_emit_range(const struct fanin_step *s, int param, int64_t offset, int64_
     const struct fi_update *u = e->update;
     const int index = s->params[param].index;
     const struct fi_param *p = &e->model->net->params[index];
-    if (!p->spec.trainable) return;
+    if (u->policies ? !u->policies[index].updates : !p->spec.trainable) return;
     if (u->grads) {
         fi_real *to = u->grads + p->offset + offset;
         if (u->accumulate)
@@ -81,14 +91,16 @@ static void walk(const struct fi_exec *e, const struct fi_update *u, fi_real *gr
     for (int i = 0; i < e->model->net->n_params; i++) {
         const struct fi_param *p = &e->model->net->params[i];
         struct walk w = {.exec = e, .update = u, .grads = grads, .index = i, .finish = finish};
-        if (p->spec.trainable)
+        if (u->policies[i].updates)
             fi_parallel(e->model->ctx, (p->size + CHUNK - 1) / CHUNK, 10.0 * (double)p->size,
                         walk_task, &w);
     }
 }
 
 void fi_update_finish_gradient(const struct fi_exec *e, const struct fi_update *u, fi_real *grads) {
-    if (u->noise > 0 || u->n_penalties > 0 || u->clip_value > 0) walk(e, u, grads, true);
+    bool changes = u->noise > 0 || u->clip_value > 0;
+    for (int i = 0; i < e->model->net->n_params; i++) changes |= u->policies[i].penalties.n > 0;
+    if (changes) walk(e, u, grads, true);
 }
 
 void fi_update_apply(const struct fi_exec *e, const struct fi_update *u, fi_real *grads) {

@@ -145,7 +145,7 @@ enum fanin_status fanin_model_create(fanin_model **out, fanin_net *net,
     fanin_model *m;
     *out = NULL;
     FI_TRY(fi_model_prepare(&m, net, options));
-    enum fanin_status status = fi_start(m, options ? &options->init : NULL);
+    enum fanin_status status = fi_start(m, options);
     if (status != FANIN_OK) {
         fanin_model_free(m);
         return status;

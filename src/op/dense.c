@@ -87,9 +87,10 @@ static void backward(const struct fanin_step *s) {
     if (s->dx[0])
         fi_product_dx(ctx, s->rows, out, in, s->dy->data, s->dy->ld, s->params[0].w, s->dx[0]->data,
                       s->dx[0]->ld, s->scratch, finish_dx, self);
-    fi_product_dw(ctx, s->rows, out, in, s->dy->data, s->dy->ld, s->x[0]->data, s->x[0]->ld,
-                  finish_dw, self);
-    if (((const struct dense *)s->attrs)->bias) {
+    if (!s->params[0].frozen)
+        fi_product_dw(ctx, s->rows, out, in, s->dy->data, s->dy->ld, s->x[0]->data, s->x[0]->ld,
+                      finish_dw, self);
+    if (((const struct dense *)s->attrs)->bias && !s->params[1].frozen) {
         fi_column_sums(s->dy->data, s->rows, out, s->dy->ld, s->scratch);
         fi_step_emit(s, 1, 0, out, s->scratch);
     }

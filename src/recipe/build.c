@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "graph/graph.h"
 #include "recipe/recipe.h"
 
 static enum fanin_status fill_outputs(fanin_ctx *ctx, struct fanin_attr *attrs,
@@ -68,6 +69,21 @@ static enum fanin_status add_layers(fanin_net *net, const fanin_recipe *r,
     return first;
 }
 
+/* What the patterns ask is checked now, while the line of each is known; frees the net when they
+ * fail. */
+static enum fanin_status check_params(fanin_net *net, const fanin_recipe *r) {
+    struct fi_policies policies;
+    struct fi_arena arena;
+    int bad;
+    fi_arena_init(&arena, r->ctx);
+    enum fanin_status status = fi_policies_create(&policies, &arena, net, &r->train, &bad);
+    fi_arena_free(&arena);
+    if (status == FANIN_OK) return FANIN_OK;
+    fanin_net_free(net);
+    struct fi_mark mark = {.source = r->root->mark.source};
+    return fi_fail_prefix(r->ctx, status, bad >= 0 ? r->params.marks[bad] : mark);
+}
+
 enum fanin_status fanin_recipe_model(fanin_model **out, const fanin_recipe *recipe,
                                      const struct fanin_shape *shape, int64_t outputs,
                                      const fanin_data *data) {
@@ -84,12 +100,15 @@ enum fanin_status fanin_recipe_model(fanin_model **out, const fanin_recipe *reci
         fanin_net_free(net);
         return status;
     }
+    FI_TRY(check_params(net, recipe));
     struct fanin_model_options options = {.size = sizeof options,
                                           .loss = recipe->loss,
                                           .init = recipe->init,
                                           .seed = recipe->train.seed,
                                           .data = data,
-                                          .recipe = recipe->json};
+                                          .recipe = recipe->json,
+                                          .params = recipe->params.items,
+                                          .n_params = recipe->params.n};
     status = fanin_model_create(out, net, &options);
     if (status != FANIN_ERR_SHAPE && status != FANIN_ERR_RECIPE) return status;
     /* the last layer does not fit the data, or loss and init do not fit the net */

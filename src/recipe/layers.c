@@ -309,10 +309,30 @@ static void leave_to_data(const struct fi_layers *layers, int index) {
     attrs->outputs |= UINT64_C(1) << attrs->n++;
 }
 
+/* Tells the keys of `params` from the attributes of the op. The tree stays as it is. */
+static enum fanin_status take_policy(struct fi_arena *arena, struct fi_layer *layer) {
+    const struct fi_value *all = layer->value;
+    int64_t n = 0;
+    for (int64_t i = 0; all && all->kind == FI_VALUE_MAP && i < all->n; i++)
+        n += fi_params_key(layer->op, all->entries[i].key);
+    if (n == 0) return FANIN_OK;
+    struct fi_value *attrs = fi_value_new(arena, FI_VALUE_MAP, all->mark);
+    layer->policy = fi_value_new(arena, FI_VALUE_MAP, all->mark);
+    if (!attrs || !layer->policy) return FANIN_ERR_MEMORY;
+    for (int64_t i = 0; i < all->n; i++) {
+        const struct fi_entry *e = &all->entries[i];
+        const bool policy = fi_params_key(layer->op, e->key);
+        FI_TRY(fi_value_append(arena, policy ? layer->policy : attrs, e->key, e->mark, e->value));
+    }
+    layer->value = attrs;
+    return FANIN_OK;
+}
+
 static enum fanin_status read_attrs(struct fi_arena *arena, struct fi_layers *layers, int index,
                                     const char *path) {
     struct fi_layer *layer = &layers->items[index];
     const void *parsed;
+    FI_TRY(take_policy(arena, layer));
     FI_TRY(fi_attrs_read(arena, &layer->attrs, layer->op, layer->value, path, true));
     leave_to_data(layers, index);
     return fi_attrs_finish(arena, &parsed, layer->op, &layer->attrs, layer->mark, path);

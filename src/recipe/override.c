@@ -81,6 +81,8 @@ static enum fanin_status key_slot(struct cursor *c, struct fi_value ***slot, con
 /* What stands under a key of a section, told by the key's spec. */
 static enum fanin_status enter_key(struct cursor *c, struct fi_value **slot, const char *key) {
     const struct fanin_attr_spec *spec = c->record ? fi_spec_find(c->record, key) : NULL;
+    /* what any layer takes */
+    if (c->record && fi_params_key(c->record, key)) spec = fi_spec_find(&fi_section_params, key);
     if (!spec || spec->type != FANIN_ATTR_RULE) return move(c, slot, AT_VALUE, NULL, NULL);
     if (fi_spec_has_form(spec, FI_FORM_LAYERS)) return move(c, slot, AT_NET, NULL, NULL);
     if (fi_spec_has_form(spec, FI_FORM_RULES)) {

@@ -169,26 +169,27 @@ static enum fanin_status read_train(fanin_recipe *r) {
     return first;
 }
 
-/* A regularizer set to null is none: that is how an override takes one away. */
 static enum fanin_status read_regularize(fanin_recipe *r) {
-    struct fi_value *value;
-    FI_TRY(section_value(r->ctx, &value, r->root, "regularize"));
-    if (!value) return FANIN_OK;
-    struct fanin_rule *rules = fi_arena_alloc(&r->arena, value->n, sizeof *rules);
-    if (!rules) return FANIN_ERR_MEMORY;
-    enum fanin_status first = FANIN_OK;
-    for (int64_t i = 0; i < value->n; i++) {
-        const struct fi_entry *entry = &value->entries[i];
-        if (entry->value->kind == FI_VALUE_NULL) continue;
-        const char *key = fi_path(&r->arena, "regularize", entry->key);
-        if (!key) return FANIN_ERR_MEMORY;
-        enum fanin_status status =
-            fi_rule_read_named(&r->arena, &rules[r->train.n_regularize++], "reg", entry->key,
-                               entry->mark, entry->value, "regularize");
-        if (!fi_mistakes_go_on(r->ctx, &first, status, key)) break;
-    }
+    struct fanin_rule *rules;
+    enum fanin_status status = fi_rules_read(&r->arena, &rules, &r->train.n_regularize, "reg",
+                                             fi_value_get(r->root, "regularize"), "regularize");
     r->train.regularize = rules;
-    return first;
+    return status;
+}
+
+static enum fanin_status read_constrain(fanin_recipe *r) {
+    struct fanin_rule *rules;
+    enum fanin_status status = fi_rules_read(&r->arena, &rules, &r->train.n_constrain, "constraint",
+                                             fi_value_get(r->root, "constrain"), "constrain");
+    r->train.constrain = rules;
+    return status;
+}
+
+static enum fanin_status read_params(fanin_recipe *r) {
+    FI_TRY(fi_params_read(&r->arena, &r->params, &r->layers, fi_value_get(r->root, "params")));
+    r->train.params = r->params.items;
+    r->train.n_params = r->params.n;
+    return FANIN_OK;
 }
 
 static enum fanin_status read_net(fanin_recipe *r) {
@@ -217,10 +218,9 @@ static enum fanin_status interpret(fanin_recipe *r) {
     static const struct {
         const char *key;
         enum fanin_status (*read)(fanin_recipe *r);
-    } sections[] = {{"train", read_train},
-                    {"data", read_data},
-                    {"regularize", read_regularize},
-                    {"net", read_net}};
+    } sections[] = {
+        {"train", read_train},         {"data", read_data}, {"regularize", read_regularize},
+        {"constrain", read_constrain}, {"net", read_net},   {"params", read_params}};
     for (int i = 0; i < FI_COUNT(sections); i++) {
         enum fanin_status status = sections[i].read(r);
         if (!fi_mistakes_go_on(r->ctx, &first, status, sections[i].key)) break;

@@ -52,10 +52,17 @@ struct fi_section_repeat {
     int64_t times;
     struct fanin_rule_ref net;
 };
+struct fi_section_params {
+    const char *match;
+    struct fanin_rule_ref init;
+    double lr;
+    int frozen, decay;
+    struct fanin_rule_ref regularize, constrain;
+};
 
 extern const struct fanin_record fi_section_recipe; /* the top level */
 extern const struct fanin_record fi_section_data, fi_section_train, fi_section_early_stop,
-    fi_section_checkpoint, fi_section_repeat, fi_section_layer;
+    fi_section_checkpoint, fi_section_repeat, fi_section_layer, fi_section_params;
 
 /* Whether the key has the form, or (form NULL) any of the forms. */
 bool fi_spec_has_form(const struct fanin_attr_spec *spec, const char *form);
@@ -66,8 +73,8 @@ const struct fanin_attr_spec *fi_spec_find(const struct fanin_record *record, co
 
 /* ---- rules and attributes -------------------------------------------------------------------------- */
 
-/* "unknown key 'lerning' in train; did you mean …?" with the keys of `record`; path "" is the
- * recipe. */
+/* "unknown key 'lerning' in train; did you mean …?" with the keys of `record` (those of an op: and
+ * what any layer takes); path "" is the recipe. */
 enum fanin_status fi_fail_key(struct fi_arena *arena, struct fi_mark mark, const char *key,
                               const struct fanin_record *record, const char *path);
 /* "unknown optimizer 'adan'; did you mean …?" with the records of `kind`. */
@@ -126,6 +133,7 @@ struct fi_layer {
     struct fi_value *shared; /* the outermost `repeat` of several rounds it stands in: its list … */
     int64_t shared_index;    /* … and position there; NULL: none */
     struct fi_attrs attrs;   /* set by fi_layers_read */
+    struct fi_value *policy; /* its keys of `params`, a map; NULL: none */
 };
 struct fi_layers {
     struct fi_layer *items;
@@ -141,6 +149,26 @@ enum fanin_status fi_layers_read(struct fi_arena *arena, struct fi_layers *layer
 /* Splits the `repeat` at list->entries[index] into as many repeats of one round, so that each round
  * can be changed alone. Names stay what they were. */
 enum fanin_status fi_repeat_split(struct fi_arena *arena, struct fi_value *list, int64_t index);
+
+/* ---- policies of parameters ------------------------------------------------------------------------ */
+
+/* The list `params` and the same keys on layers. */
+struct fi_params {
+    struct fanin_param_policy *items;
+    struct fi_mark *marks;
+    int n;
+    int64_t cap, cap_marks;
+};
+
+/* Is this key of a layer one of `params`, and none of its op? */
+bool fi_params_key(const struct fanin_record *op, const char *key);
+/* The policies of all layers, then those of the list `params` (NULL: none). */
+enum fanin_status fi_params_read(struct fi_arena *arena, struct fi_params *out,
+                                 const struct fi_layers *layers, struct fi_value *params);
+/* A map of rules of `kind`, or one rule's name alone; value NULL: none. A rule set to null is none:
+ * that is how an override takes one away. */
+enum fanin_status fi_rules_read(struct fi_arena *arena, struct fanin_rule **out, int *n,
+                                const char *kind, struct fi_value *value, const char *path);
 
 /* ---- overrides ------------------------------------------------------------------------------------------ */
 
@@ -160,6 +188,7 @@ struct fanin_recipe {
     struct fanin_data_options data;
     struct fanin_train_options train;
     struct fi_layers layers;
+    struct fi_params params;
 };
 
 extern const char fi_recipe_digits[]; /* YAML of the default recipe */

@@ -15,8 +15,11 @@
 static const char *kind_word(const char *kind) {
     static const struct {
         const char *kind, *word;
-    } words[] = {
-        {"op", "layer"}, {"init", "initializer"}, {"reg", "regularizer"}, {"optim", "optimizer"}};
+    } words[] = {{"op", "layer"},
+                 {"init", "initializer"},
+                 {"reg", "regularizer"},
+                 {"optim", "optimizer"},
+                 {"constraint", "constraint"}};
     for (int i = 0; i < FI_COUNT(words); i++) {
         if (strcmp(words[i].kind, kind) == 0) return words[i].word;
     }
@@ -49,7 +52,13 @@ enum fanin_status fi_fail_key(struct fi_arena *arena, struct fi_mark mark, const
     int n = 0;
     for (const struct fanin_attr_spec *s = record->attrs; s && s->name && n < FI_COUNT(names); s++)
         names[n++] = s->name;
-    if (n == 0) {
+    const int own = n;
+    for (const struct fanin_attr_spec *s = fi_section_params.attrs;
+         s->name && n < FI_COUNT(names) &&
+         fanin_record_find(arena->ctx, "op", record->name) == record;
+         s++)
+        if (fi_params_key(record, s->name)) names[n++] = s->name;
+    if (own == 0 && !fanin_nearest(key, names, n)) {
         return fi_fail_at(arena->ctx, mark, "unknown key '%.80s' in %s: %s takes no attributes",
                           key, where, record->name);
     }

@@ -11,11 +11,12 @@
 #define SECTION(type, field, help) FI_ATTR_RULE(type, field, FI_FORM_SECTION, help)
 #define LAYERS(type, field, help) FI_ATTR_RULE(type, field, FI_FORM_LAYERS, help)
 #define RULES(type, field, kind, help) FI_ATTR_RULE(type, field, FI_FORM_RULES kind, help)
+#define SECTIONS(type, field, help) FI_ATTR_RULE(type, field, FI_FORM_SECTIONS, help)
 
 struct top_level {
     const char *name;
-    struct fanin_rule_ref data, net, init, loss, regularize, optim, schedule, momentum_schedule,
-        train;
+    struct fanin_rule_ref data, net, init, loss, regularize, constrain, params, optim, schedule,
+        momentum_schedule, train;
 };
 
 static const struct fanin_attr_spec recipe_keys[] = {
@@ -27,6 +28,9 @@ static const struct fanin_attr_spec recipe_keys[] = {
     FI_ATTR_RULE(struct top_level, loss, "loss",
                  "default: softmax_cross_entropy for classes, mse for values"),
     RULES(struct top_level, regularize, "reg", "regularizers by name, {weight_decay: 1.0e-4}"),
+    RULES(struct top_level, constrain, "constraint",
+          "constraints on weights by name, {max_norm: 3}, held after each step"),
+    SECTIONS(struct top_level, params, "what is asked of parameters by their names"),
     FI_ATTR_RULE(struct top_level, optim, "optim", "default: {sgd: {lr: 0.1, momentum: 0.9}}"),
     FI_ATTR_RULE(struct top_level, schedule, "schedule",
                  "factor on the learning rate over time; default: constant"),
@@ -109,6 +113,22 @@ static const struct fanin_attr_spec layer_keys[] = {
                   "before"),
     FI_ATTR_END};
 
+static const struct fanin_attr_spec params_keys[] = {
+    FI_ATTR_STRING(struct fi_section_params, match, NULL,
+                   "names of parameters, \"*.bias\": * stands for any text, ? for a character",
+                   FANIN_ATTR_REQUIRED),
+    FI_ATTR_RULE(struct fi_section_params, init, "init", "how they start; also biases"),
+    FI_ATTR_REAL(struct fi_section_params, lr, 1, 0, 1e6, "factor on the learning rate", 0),
+    FI_ATTR_BOOL(struct fi_section_params, frozen, 0,
+                 "never updated; frozen statistics make the layer act as in inference"),
+    FI_ATTR_BOOL(struct fi_section_params, decay, 1,
+                 "whether penalties and decay apply; default: to weights, not to biases and norms"),
+    RULES(struct fi_section_params, regularize, "reg",
+          "instead of the penalties on weights of the whole run; and penalties on outputs"),
+    RULES(struct fi_section_params, constrain, "constraint",
+          "instead of the constraints of the whole run"),
+    FI_ATTR_END};
+
 const struct fanin_record fi_section_recipe = {.name = "recipe",
                                                .formula = "data + net + loss + optim -> model",
                                                .reference = "docs/recipe.md",
@@ -156,6 +176,15 @@ const struct fanin_record fi_section_repeat = {
     .attrs = repeat_keys,
     .attrs_size = sizeof(struct fi_section_repeat)};
 
+const struct fanin_record fi_section_params = {
+    .name = "params",
+    .formula = "what is asked of the parameters whose names match",
+    .reference = "docs/recipe.md",
+    .help = "A list; later entries win. All keys but match may stand on a layer too, which means "
+            "its own parameters.",
+    .attrs = params_keys,
+    .attrs_size = sizeof(struct fi_section_params)};
+
 const struct fanin_record fi_section_layer = {
     .name = "layer",
     .formula = "node = op(inputs)",
@@ -167,7 +196,7 @@ const struct fanin_record fi_section_layer = {
 const struct fanin_record *fanin_recipe_section(int index) {
     static const struct fanin_record *const sections[] = {
         &fi_section_recipe,     &fi_section_data,   &fi_section_train, &fi_section_early_stop,
-        &fi_section_checkpoint, &fi_section_repeat, &fi_section_layer,
+        &fi_section_checkpoint, &fi_section_repeat, &fi_section_layer, &fi_section_params,
     };
     return index >= 0 && index < FI_COUNT(sections) ? sections[index] : NULL;
 }

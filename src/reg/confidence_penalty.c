@@ -9,13 +9,14 @@
 #include "graph/graph.h"
 
 struct confidence_penalty {
+    struct fi_reg_attrs common;
     double beta;
 };
 
-static const struct fanin_attr_spec attrs[] = {FI_ATTR_REAL(struct confidence_penalty, beta, 0, 0,
-                                                            1e6, "reward for an entropy of 1 nat",
-                                                            FANIN_ATTR_REQUIRED),
-                                               FI_ATTR_END};
+static const struct fanin_attr_spec attrs[] = {
+    FI_ATTR_REAL(struct confidence_penalty, beta, 0, 0, 1e6, "reward for an entropy of 1 nat",
+                 FANIN_ATTR_REQUIRED),
+    FI_REG_SCHEDULE(struct confidence_penalty), FI_ATTR_END};
 
 static double beta(const void *a) {
     return ((const struct confidence_penalty *)a)->beta;

@@ -8,13 +8,14 @@
 #include "graph/graph.h"
 
 struct entropy_minimization {
+    struct fi_reg_attrs common;
     double beta;
 };
 
-static const struct fanin_attr_spec attrs[] = {FI_ATTR_REAL(struct entropy_minimization, beta, 0, 0,
-                                                            1e6, "cost of an entropy of 1 nat",
-                                                            FANIN_ATTR_REQUIRED),
-                                               FI_ATTR_END};
+static const struct fanin_attr_spec attrs[] = {
+    FI_ATTR_REAL(struct entropy_minimization, beta, 0, 0, 1e6, "cost of an entropy of 1 nat",
+                 FANIN_ATTR_REQUIRED),
+    FI_REG_SCHEDULE(struct entropy_minimization), FI_ATTR_END};
 
 static double beta(const void *a) {
     return ((const struct entropy_minimization *)a)->beta;

@@ -9,19 +9,21 @@
 #include "kernel/kernel.h"
 
 struct l2 {
+    struct fi_reg_attrs common;
     double lambda;
 };
 
 static const struct fanin_attr_spec attrs[] = {
     FI_ATTR_REAL(struct l2, lambda, 0, 0, 1e6, "strength of the penalty", FANIN_ATTR_REQUIRED),
-    FI_ATTR_END};
+    FI_REG_SCHEDULE(struct l2), FI_ATTR_END};
 
 static double lambda(const void *a) {
     return ((const struct l2 *)a)->lambda;
 }
 
-static void gradient(const void *a, const fi_real *restrict w, fi_real *restrict g, int64_t n) {
-    const fi_real k = (fi_real)lambda(a);
+static void gradient(const void *a, double scale, const fi_real *restrict w, fi_real *restrict g,
+                     int64_t n) {
+    const fi_real k = (fi_real)(scale * lambda(a));
     for (int64_t i = 0; i < n; i++) g[i] = fi_fma(k, w[i], g[i]);
 }
 

@@ -10,13 +10,14 @@
 #include "kernel/kernel.h"
 
 struct weight_decay {
+    struct fi_reg_attrs common;
     double lambda;
 };
 
 static const struct fanin_attr_spec attrs[] = {
     FI_ATTR_REAL(struct weight_decay, lambda, 0, 0, 1e6,
                  "decay rate; each step multiplies w by 1 - lr lambda", FANIN_ATTR_REQUIRED),
-    FI_ATTR_END};
+    FI_REG_SCHEDULE(struct weight_decay), FI_ATTR_END};
 
 static double lambda(const void *a) {
     return ((const struct weight_decay *)a)->lambda;

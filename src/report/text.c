@@ -128,18 +128,37 @@ static void add_cell(struct fi_text *line, const struct fanin_event *e, const ch
     fi_text_add(line, " %*s", width, isnan(value) ? "-" : number);
 }
 
+/* What a run does to a tensor: "weight_decay 0.01, max_norm, lr x0.1". */
+static void print_policy(char *out, size_t size, const struct fanin_event *e) {
+    const char *parts[2] = {fi_event_text(e, "regularize"), fi_event_text(e, "constrain")};
+    const double lr = fi_event_figure(e, "lr");
+    size_t at = 0;
+    if (fi_event_text(e, "frozen")) {
+        snprintf(out, size, "frozen");
+        return;
+    }
+    for (int i = 0; i < 2; i++)
+        if (parts[i] && at < size)
+            at += (size_t)snprintf(out + at, size - at, "%s%s", at ? ", " : "", parts[i]);
+    if (!isnan(lr) && at < size)
+        at += (size_t)snprintf(out + at, size - at, "%slr x%g", at ? ", " : "", lr);
+    if (at == 0) snprintf(out, size, "-");
+}
+
 static void write_param(fanin_report *r, const struct fanin_event *e) {
-    static const char *const texts[] = {"name", "init", "decay", "why"};
+    static const char *const texts[] = {"name", "init", "why"};
     struct fi_text *line = &r->line;
-    const char *text[4];
-    for (int i = 0; i < 4; i++) {
+    const char *text[3];
+    char policy[320];
+    for (int i = 0; i < 3; i++) {
         const char *found = fi_event_text(e, texts[i]);
         text[i] = found ? found : "-";
     }
+    print_policy(policy, sizeof policy, e);
     if (!r->table_begun)
-        fi_text_add(line, "%s%-20s %-17s %8s %7s %7s %8s %8s  %-5s  %s%s\n", colored(r, BOLD),
-                    "parameter", "start", "numbers", "fan_in", "fan_out", "gain", "std", "decay",
-                    "why", colored(r, PLAIN));
+        fi_text_add(line, "%s%-20s %-17s %8s %7s %7s %8s %8s  %-18s  %s%s\n", colored(r, BOLD),
+                    "parameter", "start", "numbers", "fan_in", "fan_out", "gain", "std",
+                    "regularized by", "why", colored(r, PLAIN));
     r->table_begun = true;
     fi_text_add(line, "%-20s %-17s", text[0], text[1]);
     add_cell(line, e, "count", 8, 6);
@@ -147,7 +166,7 @@ static void write_param(fanin_report *r, const struct fanin_event *e) {
     add_cell(line, e, "fan_out", 7, 6);
     add_cell(line, e, "gain", 8, 5);
     add_cell(line, e, "std", 8, 5);
-    fi_text_add(line, "  %-5s  %s\n", text[2], text[3]);
+    fi_text_add(line, "  %-18s  %s\n", policy, text[2]);
 }
 
 /* The bar fills what the numbers leave of the line; the last column stays free: nothing wraps. */

@@ -12,7 +12,7 @@
 
 /* The place in the run: tensors run.counts (int64) and run.numbers (float64), in this order. */
 enum { RUN_IDENTITY, EPOCH, STEP, UPDATES, BEST_EPOCH, BAD_EPOCHS, ROWS, COUNTS };
-enum { POWER1, POWER2, BEST, DATA, ENTROPY, NUMBERS = ENTROPY + FI_MAX_REGS };
+enum { POWER1, POWER2, BEST, DATA, TERMS, NUMBERS = TERMS + FI_MAX_REGS };
 
 static enum fanin_status put_place(struct fi_tensors *out, const fanin_trainer *t,
                                    const struct fi_progress *p) {
@@ -33,7 +33,7 @@ static enum fanin_status put_place(struct fi_tensors *out, const fanin_trainer *
     numbers[POWER2] = t->update.step.pow2;
     numbers[BEST] = p->best;
     numbers[DATA] = t->sums.data;
-    memcpy(numbers + ENTROPY, t->sums.entropy, sizeof(t->sums.entropy));
+    memcpy(numbers + TERMS, t->sums.terms, sizeof(t->sums.terms));
     return FANIN_OK;
 }
 
@@ -101,7 +101,7 @@ static enum fanin_status restore(fanin_trainer *t, struct fi_progress *p,
     t->update.step.pow2 = numbers[POWER2];
     t->sums.rows = counts[ROWS];
     t->sums.data = numbers[DATA];
-    memcpy(t->sums.entropy, numbers + ENTROPY, sizeof(t->sums.entropy));
+    memcpy(t->sums.terms, numbers + TERMS, sizeof(t->sums.terms));
     return FANIN_OK;
 }
 

@@ -12,6 +12,9 @@
  * Weights that never move. A weight w(o, i) gets a gradient unless unit i is identically zero or
  * the gradient of unit o is. Both sets only shrink as weights begin to move, so a fixpoint from
  * "all zero" tells what can ever move: zero weights on both sides of a tanh or a ReLU never do.
+ *
+ * Frozen parameters. What reads the units of a frozen layer cannot part them, for no gradient moves
+ * them: only what they read counts. A frozen weight that is zero stays zero.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -22,9 +25,10 @@
 struct guard {
     const fanin_model *model;
     const fanin_net *net;
-    uint64_t **color, **next; /* per node, per unit */
-    uint8_t **zero, **flat;   /* value identically zero; gradient identically zero */
-    int *classes;             /* per node */
+    const struct fi_policies *policies; /* or NULL */
+    uint64_t **color, **next;           /* per node, per unit */
+    uint8_t **zero, **flat;             /* value identically zero; gradient identically zero */
+    int *classes;                       /* per node */
 };
 
 /* The weight matrix of a node, or NULL: an op that reads all units through weights. */
@@ -51,6 +55,18 @@ static const struct fi_param *vector_of(const fanin_net *net, const struct fi_no
 /* Where unit u finds its number in a vector. */
 static int64_t number_of(const struct fi_node *node, const struct fi_param *p, int64_t u) {
     return p->spec.tiled ? u % p->count : u / (node->shape.cols / p->count);
+}
+
+static bool moves(const struct guard *g, const struct fi_param *p) {
+    return g->policies ? g->policies->params[p - g->net->params].updates : p->spec.trainable;
+}
+
+/* The values of the node's units can never part: it has parameters, and none of them moves. */
+static bool is_fixed(const struct guard *g, int node) {
+    const struct fi_node *n = &g->net->nodes[node];
+    bool fixed = n->n_params > 0;
+    for (int k = 0; k < n->n_params; k++) fixed &= !moves(g, &g->net->params[n->first_param + k]);
+    return fixed;
 }
 
 static uint64_t bits_of(fi_real w) {
@@ -86,6 +102,7 @@ static void mix_matrix(const struct guard *g, int node, const struct fi_param *p
     const fi_real *w = g->model->params + p->offset;
     const uint64_t out_mark = fi_hash_mix((uint64_t)node, 1),
                    in_mark = fi_hash_mix((uint64_t)node, 2);
+    const bool fixed_x = is_fixed(g, n->inputs[0]);
     for (int64_t panel = 0; panel < fi_panels(p->out); panel++) {
         const int64_t o0 = panel * FI_PANEL, width = fi_panel_width(p->out, panel);
         const int64_t valid = FI_MIN(width, p->out - o0);
@@ -93,7 +110,7 @@ static void mix_matrix(const struct guard *g, int node, const struct fi_param *p
             for (int64_t l = 0; l < valid; l++) {
                 const uint64_t bits = bits_of(w[l]);
                 next_y[o0 + l] += fi_hash_mix(x[i] ^ out_mark, bits);
-                next_x[i] += fi_hash_mix(y[o0 + l] ^ in_mark, bits);
+                if (!fixed_x) next_x[i] += fi_hash_mix(y[o0 + l] ^ in_mark, bits);
             }
     }
 }
@@ -103,9 +120,10 @@ static void mix_units(const struct guard *g, int node) {
     const struct fi_node *n = &g->net->nodes[node];
     for (int k = 0; k < n->n_in; k++) {
         const uint64_t mark = fi_hash_mix((uint64_t)node, 3 + (uint64_t)k);
+        const bool fixed = is_fixed(g, n->inputs[k]);
         for (int64_t u = 0; u < n->shape.cols; u++) {
             g->next[node][u] += fi_hash_mix(g->color[n->inputs[k]][u], mark);
-            g->next[n->inputs[k]][u] += fi_hash_mix(g->color[node][u], ~mark);
+            if (!fixed) g->next[n->inputs[k]][u] += fi_hash_mix(g->color[node][u], ~mark);
         }
     }
 }
@@ -116,6 +134,7 @@ static void mix_runs(const struct guard *g, int node) {
     const struct fi_node *n = &g->net->nodes[node];
     if (!(n->op->flags & FANIN_OP_MIXES) || n->run >= n->shape.cols) return;
     const uint64_t *x = g->color[n->inputs[0]], *y = g->color[node];
+    const bool fixed = is_fixed(g, n->inputs[0]);
     for (int64_t u0 = 0; u0 < n->shape.cols; u0 += n->run) {
         uint64_t read = 0, fed = 0;
         for (int64_t u = u0; u < u0 + n->run; u++) {
@@ -124,7 +143,7 @@ static void mix_runs(const struct guard *g, int node) {
         }
         for (int64_t u = u0; u < u0 + n->run; u++) {
             g->next[node][u] += fi_hash_mix(read, 11);
-            g->next[n->inputs[0]][u] += fi_hash_mix(fed, 12);
+            if (!fixed) g->next[n->inputs[0]][u] += fi_hash_mix(fed, 12);
         }
     }
 }
@@ -257,16 +276,19 @@ static bool flow_matrix(const struct guard *g, int node, const struct fi_param *
     uint8_t *zero_x = g->zero[n->inputs[0]], *flat_x = g->flat[n->inputs[0]];
     uint8_t *zero_y = g->zero[node], *flat_y = g->flat[node];
     const struct fi_param *shift = vector_of(g->net, n, false), *scale = vector_of(g->net, n, true);
+    const bool weight_moves = moves(g, p), shift_moves = shift && moves(g, shift);
     bool changed = false;
     for (int64_t o = 0; o < p->out; o++) {
         const bool off = scale && is_zero(g, n, scale, o);
-        if (zero_y[o] && shift && (!flat_y[o] || !is_zero(g, n, shift, o)))
+        if (zero_y[o] && shift && ((shift_moves && !flat_y[o]) || !is_zero(g, n, shift, o)))
             changed |= clear(&zero_y[o]);
         for (int64_t i = 0; i < p->in; i++) {
             if (!zero_y[o] && (!flat_x[i] || flat_y[o])) continue; /* nothing left to clear */
             const bool nonzero = !off && bits_of(w[fi_panel_index(p->out, p->in, o, i)]) != 0;
-            if (!zero_x[i] && (nonzero || !flat_y[o])) changed |= clear(&zero_y[o]);
-            if (!flat_y[o] && (nonzero || !zero_x[i])) changed |= clear(&flat_x[i]);
+            if (!zero_x[i] && (nonzero || (weight_moves && !flat_y[o])))
+                changed |= clear(&zero_y[o]);
+            if (!flat_y[o] && (nonzero || (weight_moves && !zero_x[i])))
+                changed |= clear(&flat_x[i]);
         }
     }
     return changed;
@@ -291,7 +313,8 @@ static bool flow_units(const struct guard *g, int node) {
             flat &= g->flat[node][u];
         }
         for (int64_t u = u0; u < u0 + run; u++) {
-            if (!zero || (shift && (!g->flat[node][u] || !is_zero(g, n, shift, u))))
+            if (!zero ||
+                (shift && ((moves(g, shift) && !g->flat[node][u]) || !is_zero(g, n, shift, u))))
                 changed |= clear(&g->zero[node][u]);
             for (int k = 0; k < n->n_in; k++)
                 if (!flat && !(stuck && g->zero[n->inputs[k]][u]))
@@ -328,7 +351,7 @@ static enum fanin_status check_moving(const struct guard *g) {
     for (int i = 0; i < g->net->n_nodes; i++) {
         const struct fi_node *node = &g->net->nodes[i];
         const struct fi_param *p = node->op ? matrix_of(g->net, node) : NULL;
-        if (!p || !p->spec.trainable || can_move(g, i, p)) continue;
+        if (!p || !moves(g, p) || can_move(g, i, p)) continue;
         return fi_fail(g->model->ctx, FANIN_ERR_SYMMETRIC,
                        "%s: the gradient of its weights is zero and stays zero: what it reads or "
                        "what flows back to it is identically zero (weights that are all zero on "
@@ -340,9 +363,10 @@ static enum fanin_status check_moving(const struct guard *g) {
     return FANIN_OK;
 }
 
-enum fanin_status fi_guard(const fanin_model *model, bool noise) {
+enum fanin_status fi_guard(const fanin_model *model, const struct fi_policies *policies,
+                           bool noise) {
     struct fi_arena arena;
-    struct guard g = {.model = model, .net = model->net};
+    struct guard g = {.model = model, .net = model->net, .policies = policies};
     const int n = model->net->n_nodes;
     enum fanin_status status = FANIN_ERR_MEMORY;
     fi_arena_init(&arena, model->ctx);

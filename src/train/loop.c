@@ -27,7 +27,7 @@ struct run {
     struct fi_progress at;
     double began, epoch_began, last_told;
     const char *ended;
-    char penalty_names[FI_MAX_REGS][48];
+    char term_names[FI_MAX_REGS][48], strength_names[FI_MAX_REGS][48];
 };
 
 static double now(void) {
@@ -52,24 +52,8 @@ static void warn(const struct run *r, const char *message) {
 
 /* ---- telling of the start ----------------------------------------------------------------------------- */
 
-static void tell_params(const struct run *r) {
-    const fanin_net *net = r->model->net;
-    for (int i = 0; i < net->n_params; i++) {
-        struct fanin_param_info p;
-        struct fi_event e;
-        fanin_net_param(net, i, &p);
-        fi_event_init(&e, FANIN_EVENT_PARAM);
-        fi_event_add_text(&e, "name", p.name);
-        fi_event_add_text(&e, "init", p.init);
-        fi_event_add_text(&e, "why", p.why);
-        fi_event_add_text(&e, "decay", p.decay ? "yes" : "no");
-        fi_event_add_figure(&e, "count", (double)p.count);
-        fi_event_add_figure(&e, "fan_in", (double)p.fan_in);
-        fi_event_add_figure(&e, "fan_out", (double)p.fan_out);
-        if (isfinite(p.gain)) fi_event_add_figure(&e, "gain", p.gain);
-        if (isfinite(p.std)) fi_event_add_figure(&e, "std", p.std);
-        send(r, &e);
-    }
+static void send_to_run(void *payload, struct fi_event *e) {
+    send(payload, e);
 }
 
 static void tell_start(const struct run *r) {
@@ -77,7 +61,7 @@ static void tell_start(const struct run *r) {
     struct fi_event e;
     double params = 0, flops = 0;
     for (int i = 0; i < net->n_params; i++)
-        params += net->params[i].spec.trainable ? (double)net->params[i].count : 0;
+        params += r->t->policies.params[i].updates ? (double)net->params[i].count : 0;
     for (int i = 0; i < net->n_nodes; i++) flops += net->nodes[i].flops;
     fi_event_init(&e, FANIN_EVENT_START);
     fi_event_add_text(&e, "data", fanin_data_describe(r->data));
@@ -100,7 +84,7 @@ static void tell_start(const struct run *r) {
         fi_event_add_figure(&e, "resumed_step", (double)r->at.step);
     }
     send(r, &e);
-    tell_params(r);
+    fi_tell_params(net, &r->t->policies, send_to_run, (void *)(uintptr_t)r);
 }
 
 /* ---- checkpoints ----------------------------------------------------------------------------------------- */
@@ -163,6 +147,7 @@ static enum fanin_status run_epoch(struct run *r) {
     while (r->at.step < r->steps) {
         const int64_t first = r->at.step * r->t->batch;
         const int64_t step = r->at.epoch * r->steps + r->at.step, total = r->epochs * r->steps;
+        fi_trainer_schedule(r->t, step, total, r->steps);
         batch.rows = FI_MIN(r->t->batch, r->rows - first);
         fi_data_order(r->data, FANIN_TRAIN, r->o->seed, (uint64_t)r->at.epoch, first, batch.rows,
                       r->index);
@@ -190,17 +175,33 @@ static void add_losses(struct run *r, struct fi_event *e) {
     double total = r->t->sums.data / rows;
     const int at = e->event.n_figures;
     fi_event_add_figure(e, "loss", 0);
-    if (terms->n_penalties + terms->n_entropy > 0) fi_event_add_figure(e, "loss_data", total);
-    for (int i = 0; i < terms->n_entropy + terms->n_penalties; i++) {
-        const bool entropy = i < terms->n_entropy;
-        const int k = entropy ? i : i - terms->n_entropy;
-        const struct fi_reg *reg = entropy ? terms->entropy[k] : terms->penalties[k];
-        const double value = entropy ? r->t->sums.entropy[k] / rows : fi_penalty_value(r->t, k);
-        snprintf(r->penalty_names[i], sizeof r->penalty_names[i], "loss_%s", reg->head.name);
-        fi_event_add_figure(e, r->penalty_names[i], value);
+    if (terms->n > 0) fi_event_add_figure(e, "loss_data", total);
+    for (int i = 0; i < terms->n; i++) {
+        const double value = r->t->sums.terms[i] / rows + fi_term_value(r->t, i);
+        snprintf(r->term_names[i], sizeof r->term_names[i], "loss_%s",
+                 terms->records[i]->head.name);
+        fi_event_add_figure(e, r->term_names[i], value);
         total += value;
     }
     e->figures[at].value = total;
+}
+
+/* The strengths that change with time, as they were at the last update. */
+static void add_strengths(struct run *r, struct fi_event *e) {
+    int n = 0;
+    for (int i = 0; i < r->t->policies.n_all && n < FI_MAX_REGS; i++) {
+        const struct fi_penalty *p = r->t->policies.all[i];
+        const struct fi_reg_attrs *common = p->attrs;
+        if (!common->schedule.record) continue;
+        int same = 1; /* which one of this record it is */
+        for (int k = 0; k < i; k++)
+            same += r->t->policies.all[k]->reg == p->reg &&
+                    ((const struct fi_reg_attrs *)r->t->policies.all[k]->attrs)->schedule.record;
+        char *name = r->strength_names[n++];
+        snprintf(name, sizeof r->strength_names[0], same > 1 ? "strength_%s_%d" : "strength_%s",
+                 p->reg->head.name, same);
+        fi_event_add_figure(e, name, p->factor * p->reg->strength(p->attrs));
+    }
 }
 
 static int64_t patience(const struct run *r) {
@@ -251,6 +252,7 @@ static enum fanin_status finish_epoch(struct run *r, bool *stop) {
         }
         if (r->o->early_stop_metric) *stop = patience_ends(r, &eval);
     }
+    add_strengths(r, &e);
     fi_event_add_figure(&e, "lr", lr);
     if (r->t->momentum.schedule) fi_event_add_figure(&e, "momentum", momentum);
     fi_event_add_figure(&e, "seconds", now() - r->epoch_began);

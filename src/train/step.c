@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "kernel/kernel.h"
+#include "schedule/schedule.h"
 #include "train/train.h"
 
 /* ---- set-up ------------------------------------------------------------------------------------ */
@@ -20,29 +21,36 @@ static const struct fanin_rule default_optim = {
     .n_attrs = 2};
 static const struct fanin_rule default_schedule = {.name = "constant"};
 
-static enum fanin_status sort_terms(fanin_trainer *t, const struct fanin_train_options *o) {
+/* The place of a record among the terms of the loss. */
+static int term_of(const struct fi_terms *terms, const struct fi_reg *reg) {
+    int i = 0;
+    while (i < terms->n && terms->records[i] != reg) i++;
+    return i;
+}
+
+static enum fanin_status sort_terms(fanin_trainer *t) {
     struct fi_terms *terms = &t->terms;
-    if (o->n_regularize > FI_MAX_REGS)
-        return fi_fail(t->ctx, FANIN_ERR_RECIPE, "regularize: more than %d regularizers",
-                       FI_MAX_REGS);
-    for (int i = 0; i < o->n_regularize; i++) {
-        struct fanin_rule_ref ref;
-        FI_TRY(fi_rule_resolve(&t->arena, &ref, "reg", &o->regularize[i], "regularize"));
-        const struct fi_reg *reg = (const struct fi_reg *)(const void *)ref.record;
-        if (reg->decay) terms->decay += reg->decay(ref.attrs);
-        if (reg->gradient) {
-            terms->penalties[terms->n_penalties] = reg;
-            terms->penalty_attrs[terms->n_penalties++] = ref.attrs;
+    for (int i = 0; i < t->policies.n_all; i++) {
+        struct fi_penalty *p = t->policies.all[i];
+        const struct fi_reg_attrs *common = p->attrs;
+        terms->scheduled |= common->schedule.record != NULL;
+        terms->on_outputs |= p->reg->outputs;
+        if (!p->reg->decay && term_of(terms, p->reg) == terms->n) {
+            if (terms->n == FI_MAX_REGS)
+                return fi_fail(t->ctx, FANIN_ERR_RECIPE, "regularize: more than %d regularizers",
+                               FI_MAX_REGS);
+            terms->records[terms->n++] = p->reg;
         }
-        if (reg->of_entropy) {
-            if (!t->model->loss->entropy)
-                return fi_fail(t->ctx, FANIN_ERR_RECIPE,
-                               "regularize: %s needs predictions that are a distribution, and %s "
-                               "has none: use softmax_cross_entropy",
-                               reg->head.name, t->model->loss->head.name);
-            terms->entropy[terms->n_entropy] = reg;
-            terms->entropy_attrs[terms->n_entropy++] = ref.attrs;
-        }
+        if (!p->reg->of_entropy) continue;
+        if (!t->model->loss->entropy)
+            return fi_fail(t->ctx, FANIN_ERR_RECIPE,
+                           "regularize: %s needs predictions that are a distribution, and %s has "
+                           "none: use softmax_cross_entropy",
+                           p->reg->head.name, t->model->loss->head.name);
+        if (terms->n_entropy == FI_MAX_REGS)
+            return fi_fail(t->ctx, FANIN_ERR_RECIPE, "regularize: more than %d on predictions",
+                           FI_MAX_REGS);
+        terms->entropy[terms->n_entropy++] = p;
     }
     return FANIN_OK;
 }
@@ -64,6 +72,19 @@ static enum fanin_status choose_momentum(fanin_trainer *t, const struct fanin_tr
     return FANIN_OK;
 }
 
+void fi_trainer_schedule(fanin_trainer *t, int64_t step, int64_t total, int64_t steps_per_epoch) {
+    if (!t->terms.scheduled) return;
+    for (int i = 0; i < t->policies.n_all; i++) {
+        struct fi_penalty *p = t->policies.all[i];
+        const struct fi_reg_attrs *common = p->attrs;
+        const struct fi_pace pace = {
+            .schedule = (const struct fi_schedule *)(const void *)common->schedule.record,
+            .attrs = common->schedule.attrs};
+        p->factor = fi_pace_factor(&pace, step, total, steps_per_epoch);
+    }
+    fi_policies_set_decay(&t->policies, t->model->net);
+}
+
 static enum fanin_status choose_rules(fanin_trainer *t, const struct fanin_train_options *o) {
     struct fanin_rule_ref optim, schedule;
     FI_TRY(fi_rule_resolve(&t->arena, &optim, "optim", o->optim.name ? &o->optim : &default_optim,
@@ -79,7 +100,8 @@ static enum fanin_status choose_rules(fanin_trainer *t, const struct fanin_train
     t->update.step.momentum = 1;
     if (t->update.optim->powers) t->update.optim->powers(optim.attrs, &t->base1, &t->base2);
     FI_TRY(choose_momentum(t, o));
-    return sort_terms(t, o);
+    FI_TRY(fi_policies_create(&t->policies, &t->arena, t->model->net, o, NULL));
+    return sort_terms(t);
 }
 
 static enum fanin_status allocate(fanin_trainer *t, const struct fanin_train_options *o) {
@@ -132,17 +154,14 @@ static enum fanin_status check_options(fanin_trainer *t, const struct fanin_trai
 static enum fanin_status setup(fanin_trainer *t, const struct fanin_train_options *o) {
     FI_TRY(check_options(t, o));
     FI_TRY(choose_rules(t, o));
-    if (!o->allow_symmetric) FI_TRY(fi_guard(t->model, o->rounding_noise > 0));
-    FI_TRY(fi_exec_create(&t->exec, t->model, t->shard_rows, FI_TRAIN));
+    if (!o->allow_symmetric) FI_TRY(fi_guard(t->model, &t->policies, o->rounding_noise > 0));
+    FI_TRY(fi_exec_create_run(&t->exec, t->model, t->shard_rows, &t->policies));
     if (t->exec->needs_two_rows && t->shard_rows < 2)
         return fi_fail(t->ctx, FANIN_ERR_RECIPE,
                        "batch normalization has one value per channel: a batch (or shard) of one "
                        "sample has no variance; set train.batch to 2 or more");
     FI_TRY(allocate(t, o));
-    t->update.penalties = t->terms.penalties;
-    t->update.penalty_attrs = t->terms.penalty_attrs;
-    t->update.n_penalties = t->terms.n_penalties;
-    t->update.decay = t->terms.decay;
+    t->update.policies = t->policies.params;
     t->update.noise = o->rounding_noise;
     t->update.clip_value = o->clip_value;
     t->exec->update = &t->update;
@@ -187,14 +206,27 @@ static double entropy_terms(fanin_trainer *t, const struct fanin_tensor *z,
     memset(t->coefficient, 0, (size_t)rows * sizeof(double));
     for (int i = 0; i < t->terms.n_entropy; i++)
         for (int64_t r = 0; r < rows; r++) {
+            const struct fi_penalty *p = t->terms.entropy[i];
             double slope;
-            const double value =
-                t->terms.entropy[i]->of_entropy(t->terms.entropy_attrs[i], t->h[r], &slope);
-            t->coefficient[r] += slope;
-            t->sums.entropy[i] += value;
+            const double value = p->factor * p->reg->of_entropy(p->attrs, t->h[r], &slope);
+            t->coefficient[r] += p->factor * slope;
+            t->sums.terms[term_of(&t->terms, p->reg)] += value;
             total += value;
         }
     loss->entropy(t->model->loss_attrs, z, t->h, t->coefficient, dz, scale);
+    return total;
+}
+
+/* Σ over the samples of the penalties on the outputs of layers. */
+static double output_terms(fanin_trainer *t) {
+    double total = 0;
+    for (int node = 0; t->terms.on_outputs && node < t->model->net->n_nodes; node++)
+        for (int i = 0; i < t->policies.outputs[node].n; i++) {
+            const struct fi_penalty *p = t->policies.outputs[node].items[i];
+            const double value = fi_exec_output_penalty(t->exec, node, p);
+            t->sums.terms[term_of(&t->terms, p->reg)] += value;
+            total += value;
+        }
     return total;
 }
 
@@ -209,17 +241,19 @@ static enum fanin_status run_shard(fanin_trainer *t, const struct fi_batch *batc
     fi_exec_forward(e, rows, first, (uint64_t)t->t);
     const double data = t->model->loss->run(t->model->loss_attrs, &e->y[result], t->labels,
                                             &t->targets, &e->dy[result], scale);
-    const double entropy = entropy_terms(t, &e->y[result], &e->dy[result], rows, scale);
+    double terms = entropy_terms(t, &e->y[result], &e->dy[result], rows, scale);
+    terms += output_terms(t);
+    e->sample_share = 1.0 / (double)batch->rows;
     t->sums.data += data;
     t->sums.rows += rows;
-    *sum += data + entropy;
-    if (!isfinite(data + entropy)) {
+    *sum += data + terms;
+    if (!isfinite(data + terms)) {
         const char *tensor = fi_exec_first_not_finite(e);
         return fi_fail(
             t->ctx, FANIN_ERR_DIVERGED,
             "step %lld: the loss is %s; the first tensor that is not finite is %s: lower "
             "the learning rate, or look at the data's scale",
-            (long long)t->t + 1, isnan(data + entropy) ? "not a number" : "infinite",
+            (long long)t->t + 1, isnan(data + terms) ? "not a number" : "infinite",
             tensor ? tensor : "the loss itself");
     }
     fi_exec_backward(e);
@@ -286,13 +320,16 @@ enum fanin_status fi_trainer_run(fanin_trainer *t, const struct fi_batch *batch,
     return FANIN_OK;
 }
 
-double fi_penalty_value(const fanin_trainer *t, int penalty) {
+double fi_term_value(const fanin_trainer *t, int term) {
+    const struct fi_reg *reg = t->terms.records[term];
     double sum = 0;
     for (int i = 0; i < t->model->net->n_params; i++) {
         const struct fi_param *p = &t->model->net->params[i];
-        if (p->spec.decay)
-            sum += t->terms.penalties[penalty]->value(t->terms.penalty_attrs[penalty],
-                                                      t->model->params + p->offset, p->size);
+        const struct fi_penalties *list = &t->policies.params[i].penalties;
+        for (int k = 0; k < list->n; k++)
+            if (list->items[k]->reg == reg && reg->value)
+                sum += list->items[k]->factor *
+                       reg->value(list->items[k]->attrs, t->model->params + p->offset, p->size);
     }
     return sum;
 }

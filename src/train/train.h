@@ -18,22 +18,22 @@ struct fi_batch {
     int64_t rows;
 };
 
-/* Regularizers sorted by how they act. */
+/* The regularizers of a run as the loss shows them: those of one record, wherever they act, are one
+ * term. */
 #define FI_MAX_REGS 16
 struct fi_terms {
-    const struct fi_reg *penalties[FI_MAX_REGS]; /* on weights, through the gradient */
-    const void *penalty_attrs[FI_MAX_REGS];
-    int n_penalties;
-    const struct fi_reg *entropy[FI_MAX_REGS]; /* on predictions */
-    const void *entropy_attrs[FI_MAX_REGS];
+    const struct fi_reg *records[FI_MAX_REGS];
+    int n;
+    struct fi_penalty *entropy[FI_MAX_REGS]; /* on predictions */
     int n_entropy;
-    double decay; /* decoupled */
+    bool on_outputs; /* some penalty is on the outputs of a layer */
+    bool scheduled;  /* some strength changes with time */
 };
 
 /* Sums over the samples of an epoch. */
 struct fi_loss_sums {
     double data;
-    double entropy[FI_MAX_REGS]; /* of each entropy term */
+    double terms[FI_MAX_REGS]; /* of each term that depends on the samples */
     int64_t rows;
 };
 
@@ -43,6 +43,7 @@ struct fanin_trainer {
     struct fi_arena arena;
     struct fi_exec *exec;
     struct fi_update update;
+    struct fi_policies policies;
     struct fi_terms terms;
     struct fi_pace lr, momentum; /* what is scheduled: the learning rate; momentum or beta1 */
     int64_t batch, shards, shard_rows;
@@ -57,18 +58,32 @@ struct fanin_trainer {
     struct fi_loss_sums sums;
 };
 
+/* Builds an event with figures and texts and hands it over. */
+#define FI_MAX_FIGURES 40
+struct fi_event {
+    struct fanin_event event;
+    struct fanin_figure figures[FI_MAX_FIGURES];
+    struct fanin_text texts[8];
+};
+
 /* One update. *loss: mean over the batch of all terms that depend on the samples. The factors are
  * of the optimizer's learning rate and momentum. */
 enum fanin_status fi_trainer_run(fanin_trainer *t, const struct fi_batch *batch, double lr_factor,
                                  double momentum_factor, double *loss);
-/* Σ over the weights of a penalty. */
-double fi_penalty_value(const fanin_trainer *t, int penalty);
+/* Sets the strengths that have a schedule, for update `step` of `total`. */
+void fi_trainer_schedule(fanin_trainer *t, int64_t step, int64_t total, int64_t steps_per_epoch);
+/* A term of the loss that depends on the weights alone, now; 0 for the others. */
+double fi_term_value(const fanin_trainer *t, int term);
+/* One FANIN_EVENT_PARAM a tensor. */
+void fi_tell_params(const fanin_net *net, const struct fi_policies *policies,
+                    void (*send)(void *payload, struct fi_event *e), void *payload);
 
-/* Refuses hidden units that start equal and can never part, and weights that can never move. */
-enum fanin_status fi_guard(const fanin_model *model, bool noise);
+/* Refuses hidden units that start equal and can never part, and weights that can never move, but
+ * for those that are frozen on purpose. policies may be NULL. */
+enum fanin_status fi_guard(const fanin_model *model, const struct fi_policies *policies,
+                           bool noise);
 
 /* Metrics of one pass. */
-#define FI_MAX_FIGURES 40
 struct fi_eval {
     struct fanin_figure figures[FI_MAX_FIGURES]; /* "loss" first */
     bool higher_is_better[FI_MAX_FIGURES];
@@ -98,12 +113,6 @@ enum fanin_status fi_checkpoint_save(const fanin_trainer *t, const struct fi_pro
                                      const char *path);
 enum fanin_status fi_checkpoint_load(fanin_trainer *t, struct fi_progress *p, const char *path);
 
-/* Builds an event with figures and texts and hands it over. */
-struct fi_event {
-    struct fanin_event event;
-    struct fanin_figure figures[FI_MAX_FIGURES];
-    struct fanin_text texts[8];
-};
 void fi_event_init(struct fi_event *e, enum fanin_event_type type);
 void fi_event_add_figure(struct fi_event *e, const char *name, double value);
 void fi_event_add_text(struct fi_event *e, const char *name, const char *value);

@@ -42,7 +42,7 @@ done_with "$FANIN" eval model.safetensors --quiet
 says_not confusion
 done_with "$FANIN" info model.safetensors
 says_like '^dense1 +dense +256 +16,640 +33,024'
-says_like '^dense1\.weight +256x64 +kaiming_normal +64 +256 +1\.4142 +0\.17678 +yes +relu follows$'
+says_like '^dense1\.weight +256x64 +kaiming_normal +64 +256 +1\.4142 +0\.17678 +weight_decay 0\.01 +relu follows$'
 done_with "$FANIN" info model.safetensors --json
 is_json
 cp model.safetensors other.name

@@ -99,7 +99,7 @@ static void penalties(void **state) {
         if (reg->gradient) {
             fi_real w[37], g[37];
             for (int j = 0; j < 37; j++) w[j] = test_normal(3, j), g[j] = 2;
-            reg->gradient(attrs, w, g, 37);
+            reg->gradient(attrs, 1, w, g, 37);
             for (int j = 0; j < 37; j++) {
                 const double x = w[j], step = 1e-5;
                 w[j] = x + step;

@@ -88,7 +88,7 @@ static double evaluate(struct job *j) {
     poison(j->trainer->exec);
     assert_ok(j->ctx, fi_trainer_run(j->trainer, &batch, 0, 1, &loss));
     memcpy(j->model->params, j->saved, (size_t)j->model->net->param_size * sizeof(fi_real));
-    for (int i = 0; i < j->trainer->terms.n_penalties; i++) loss += fi_penalty_value(j->trainer, i);
+    for (int i = 0; i < j->trainer->terms.n; i++) loss += fi_term_value(j->trainer, i);
     return loss;
 }
 

@@ -110,7 +110,7 @@ static void step(struct run *r, const struct problem *p) {
         for (int64_t j = 0; j < p->n; j++) sum += p->matrix[i][j] * (double)r->w[j];
         g[i] = (fi_real)sum;
     }
-    r->l2->gradient(r->l2_attrs, r->w, g, p->n);
+    r->l2->gradient(r->l2_attrs, 1, r->w, g, p->n);
     r->step.lr = r->lr.base * fi_pace_factor(&r->lr, r->step.t, STEPS, 1);
     r->step.momentum = fi_pace_factor(&r->momentum, r->step.t, STEPS, 1);
     r->step.t++;

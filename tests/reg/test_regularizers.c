@@ -32,7 +32,7 @@ static void train(fanin_ctx *ctx, const char *optim_name, double lr, double lamb
         step.pow1 *= base1;
         step.pow2 *= base2;
         for (int64_t i = 0; i < N; i++) g[i] = gradient(step.t, i);
-        if (!decoupled) l2_reg->gradient(l2.attrs, w, g, N);
+        if (!decoupled) l2_reg->gradient(l2.attrs, 1, w, g, N);
         optim->update(&step, decoupled ? (fi_real)decay_reg->decay(decay.attrs) : 0, w, g, state,
                       N);
     }
@@ -88,7 +88,7 @@ static void values(void **state) {
         for (int64_t i = 0; i < 1003; i++) want += 0.25L * *test_at(&w, 0, i) * *test_at(&w, 0, i);
         const double value = reg->value(l2.attrs, w.data, 1003);
         assert_true(fabsl(value - want) < 1e-12L * want);
-        reg->gradient(l2.attrs, w.data, g.data, 1003);
+        reg->gradient(l2.attrs, 1, w.data, g.data, 1003);
         for (int64_t i = 0; i < 1003; i++)
             assert_true(*test_at(&g, 0, i) == fmaf(0.5f, *test_at(&w, 0, i), 1));
         uint64_t bits;
