@@ -19,12 +19,10 @@ enum fanin_status fi_rules_read(struct fi_arena *arena, struct fanin_rule **out,
     *n = 0;
     *out = NULL;
     if (!value) return FANIN_OK;
-    if (value->kind != FI_VALUE_MAP && value->kind != FI_VALUE_TEXT)
-        return fi_fail_type(arena->ctx, value, path, "a map of keys");
+    if (value->kind != FI_VALUE_MAP) return fi_fail_type(arena->ctx, value, path, "a map of keys");
     struct fanin_rule *rules = fi_arena_alloc(arena, FI_MAX(1, value->n), sizeof *rules);
     if (!rules) return FANIN_ERR_MEMORY;
     *out = rules;
-    if (value->kind == FI_VALUE_TEXT) return fi_rule_read(arena, &rules[(*n)++], kind, value, path);
     enum fanin_status first = FANIN_OK;
     for (int64_t i = 0; i < value->n; i++) {
         const struct fi_entry *entry = &value->entries[i];

@@ -165,7 +165,7 @@ bool fi_params_key(const struct fanin_record *op, const char *key);
 /* The policies of all layers, then those of the list `params` (NULL: none). */
 enum fanin_status fi_params_read(struct fi_arena *arena, struct fi_params *out,
                                  const struct fi_layers *layers, struct fi_value *params);
-/* A map of rules of `kind`, or one rule's name alone; value NULL: none. A rule set to null is none:
+/* A map of rules of `kind`; value NULL: none. A rule set to null is none:
  * that is how an override takes one away. */
 enum fanin_status fi_rules_read(struct fi_arena *arena, struct fanin_rule **out, int *n,
                                 const char *kind, struct fi_value *value, const char *path);

@@ -241,6 +241,13 @@ static void add_object(struct writer *w, const struct fanin_record *record, bool
         if (!first) fi_text_add(&w->text, ",");
         add_attr(w, a, layer);
     }
+    for (const struct fanin_attr_spec *a = layer ? fi_section_params.attrs : NULL; a && a->name;
+         a++)
+        if (fi_params_key(record, a->name)) { /* what any layer takes */
+            if (!first) fi_text_add(&w->text, ",");
+            add_attr(w, a, false);
+            first = false;
+        }
     for (int i = 0; extra && (other = fanin_record_at(w->ctx, extra, i)); i++)
         for_names(w, extra, other, &first, add_property);
     fi_text_add(&w->text, "}");
