@@ -16,8 +16,6 @@ const struct opt common_options[] = {
     {"json", 0, OPT_FLAG, offsetof(struct common, json), NULL,
      "write JSON, one object a line, instead of text", 0, 0},
     {"quiet", 'q', OPT_FLAG, offsetof(struct common, quiet), NULL, "write results only", 0, 0},
-    {"seed", 0, OPT_COUNT, offsetof(struct common, seed), "N",
-     "seed of all random numbers, instead of the recipe's", 0, UINT64_C(9007199254740992)},
     {"threads", 0, OPT_COUNT, offsetof(struct common, threads), "N",
      "threads to use; results do not depend on it", 1, 1024},
     {NULL, 0, OPT_FLAG, 0, NULL, NULL, 0, 0}};
@@ -142,6 +140,27 @@ void app_close(struct app *app) {
     fanin_ctx_free(app->ctx);
     app->report = NULL;
     app->ctx = NULL;
+}
+
+int ensemble_options(const struct app *app, const struct opt_count *mc, int inference,
+                     struct fanin_ensemble_options *out) {
+    static const enum fanin_inference inferences[] = {FANIN_WEIGHT_SCALING, FANIN_MC,
+                                                      FANIN_GEOMETRIC};
+    if (!inference) inference = mc->given ? 2 : 1;
+    *out = (struct fanin_ensemble_options){.size = sizeof *out,
+                                           .inference = inferences[inference - 1],
+                                           .members = mc->given == 2 ? FANIN_ALL_MEMBERS
+                                                                     : (int64_t)mc->value,
+                                           .seed = app->common->seed.value};
+    if (mc->given && inference == 1)
+        return fail_with(EXIT_USAGE,
+                         "--mc averages masks, weight scaling has none: see --inference");
+    if (!mc->given && inference != 1)
+        return fail_with(EXIT_USAGE, "--inference mc and geometric average masks: say how many, "
+                                     "--mc K or --mc all");
+    if (app->common->seed.given && mc->given != 1)
+        return fail_with(EXIT_USAGE, "--seed goes with --mc K: otherwise nothing is drawn");
+    return 0;
 }
 
 int add_seed(const struct app *app, const struct opt_list *given, struct opt_list *out,

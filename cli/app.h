@@ -24,12 +24,19 @@ enum {
     EXIT_STOPPED = 5
 };
 
-/* The options everybody takes. First member of a command's struct, so that offsets agree. */
+/* The options everybody takes, and --seed, which some do. First member of a command's struct, so
+ * that offsets agree. */
 struct common {
     int json, quiet;
     struct opt_count threads, seed;
 };
 extern const struct opt common_options[];
+#define SEED_OPTION(help)                                                                          \
+    {                                                                                              \
+        "seed", 0, OPT_COUNT, offsetof(struct common, seed), "N", help, 0,                         \
+            UINT64_C(9007199254740992)                                                             \
+    }
+#define RECIPE_SEED SEED_OPTION("seed of all random numbers, instead of the recipe's")
 
 struct app {
     const char *name; /* the command */
@@ -50,8 +57,8 @@ struct command {
     size_t size; /* of the struct its options go to, which begins with a struct common */
     int (*run)(struct app *app, const void *fields, const char *const *operands, int n);
 };
-extern const struct command cmd_train, cmd_eval, cmd_predict, cmd_info, cmd_list, cmd_help,
-    cmd_schema;
+extern const struct command cmd_train, cmd_eval, cmd_predict, cmd_fold, cmd_info, cmd_list,
+    cmd_help, cmd_schema;
 /* NULL beyond the last. */
 const struct command *command_at(int index);
 const struct command *command_find(const char *name);
@@ -72,6 +79,13 @@ int fail_with(int code, const char *format, ...) __attribute__((format(printf, 2
 
 /* 0 if `path` can be written (nothing is left behind), else an exit code after a message. */
 int check_writable(const struct app *app, const char *path);
+
+/* What --mc, --seed and --inference (the word's place in INFERENCES, 0: not given) ask for. */
+#define INFERENCES "weight_scaling|mc|geometric"
+#define MASKS_MAX 1000000
+#define MASK_SEED SEED_OPTION("seed of the masks of --mc; default: 0")
+int ensemble_options(const struct app *app, const struct opt_count *mc, int inference,
+                     struct fanin_ensemble_options *out);
 
 /* A copy of the overrides with "train.seed=N" behind them if --seed was given, and room for two
  * more. Free out->items with free(). */

@@ -11,9 +11,16 @@ struct eval_fields {
     struct common common;
     const char *data, *labels;
     struct opt_list set;
+    int inference;
+    struct opt_count mc;
 };
 
 static const struct opt options[] = {
+    {"inference", 0, OPT_WORD, offsetof(struct eval_fields, inference), INFERENCES,
+     "how a net with dropout predicts; see --mc", 0, 0},
+    {"mc", 0, OPT_COUNT, offsetof(struct eval_fields, mc), "K|all",
+     "average K random masks, or all 2^n subnetworks", 1, MASKS_MAX},
+    MASK_SEED,
     {"data", 0, OPT_TEXT, offsetof(struct eval_fields, data), "FILE",
      "labelled samples; default: the test part of the recipe's data", 0, 0},
     {"labels", 0, OPT_TEXT, offsetof(struct eval_fields, labels), "FILE",
@@ -47,12 +54,13 @@ static int load_file(const struct app *app, const struct eval_fields *f, fanin_m
                      f->data);
 }
 
-static int evaluate(const struct app *app, fanin_model *model, const fanin_data *data) {
+static int evaluate(const struct app *app, fanin_model *model, const fanin_data *data,
+                    const struct fanin_ensemble_options *ensemble) {
     static const enum fanin_part parts[] = {FANIN_TEST, FANIN_VALIDATION};
     for (int i = 0; i < 2; i++) {
         if (fanin_data_rows(data, parts[i]) == 0) continue;
-        enum fanin_status status =
-            fanin_evaluate(model, data, parts[i], fanin_report_event, app->report);
+        enum fanin_status status = fanin_evaluate_ensemble(model, data, parts[i], ensemble,
+                                                           fanin_report_event, app->report);
         return status == FANIN_OK ? 0 : fail_reading(app, status);
     }
     return fail_with(EXIT_REFUSED,
@@ -65,13 +73,16 @@ static int run(struct app *app, const void *fields, const char *const *operands,
     const struct eval_fields *f = fields;
     if (f->labels && !f->data) return fail_with(EXIT_USAGE, "--labels goes with --data");
     if (f->data && f->set.n > 0) return fail_with(EXIT_USAGE, "--set changes nothing with --data");
+    struct fanin_ensemble_options ensemble;
+    int code = ensemble_options(app, &f->mc, f->inference, &ensemble);
+    if (code) return code;
     fanin_model *model = NULL;
     fanin_data *data = NULL;
     enum fanin_status status = fanin_model_load(&model, app->ctx, operands[0]);
-    int code = status == FANIN_OK ? 0 : fail_reading(app, status);
+    code = status == FANIN_OK ? 0 : fail_reading(app, status);
     if (!code)
         code = f->data ? load_file(app, f, model, &data) : load_recipe_data(app, f, model, &data);
-    if (!code) code = evaluate(app, model, data);
+    if (!code) code = evaluate(app, model, data, &ensemble);
     fanin_data_free(data);
     fanin_model_free(model);
     return code;

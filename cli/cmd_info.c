@@ -15,7 +15,8 @@ struct info_fields {
     struct opt_list set;
 };
 
-static const struct opt options[] = {{"set", 0, OPT_LIST, offsetof(struct info_fields, set),
+static const struct opt options[] = {RECIPE_SEED,
+                                     {"set", 0, OPT_LIST, offsetof(struct info_fields, set),
                                       "PATH=VALUE", "change the recipe", 0, 0},
                                      {NULL, 0, OPT_FLAG, 0, NULL, NULL, 0, 0}};
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * fanin predict MODEL FILE: a line for each sample. CSV: "class" and one "p_<class>" each for
- * classification, "value" (or one column for each target) for regression. With --json a line holds
- * an object of the same columns.
+ * classification, "value" (or one column for each target) for regression. With --mc also "entropy"
+ * and "mutual_information", or "std" (std_<target>). With --json a line holds an object of the same
+ * columns.
  *
  * Probabilities and values are written with nine significant digits, which read back as the same
  * float.
@@ -19,11 +20,16 @@
 struct predict_fields {
     struct common common;
     const char *out;
+    struct opt_count mc;
 };
 
-static const struct opt options[] = {{"out", 'o', OPT_TEXT, offsetof(struct predict_fields, out),
-                                      "FILE", "write to a file; default: standard output", 0, 0},
-                                     {NULL, 0, OPT_FLAG, 0, NULL, NULL, 0, 0}};
+static const struct opt options[] = {
+    {"mc", 0, OPT_COUNT, offsetof(struct predict_fields, mc), "K|all",
+     "mean of K random dropout masks, or of all 2^n subnetworks", 1, MASKS_MAX},
+    MASK_SEED,
+    {"out", 'o', OPT_TEXT, offsetof(struct predict_fields, out), "FILE",
+     "write to a file; default: standard output", 0, 0},
+    {NULL, 0, OPT_FLAG, 0, NULL, NULL, 0, 0}};
 
 /* Where lines go: a file that appears when all is written, or stdout. */
 struct output {
@@ -48,7 +54,7 @@ static int write_text(struct output *out, const char *text) {
     return write_out(out, text, strlen(text));
 }
 
-/* ---- one line ------------------------------------------------------------------------------------------ */
+/* ---- columns ------------------------------------------------------------------------------------------- */
 
 static const char *output_name(const fanin_model *model, int64_t i, char room[32]) {
     const char *name = fanin_model_output_name(model, i);
@@ -56,26 +62,88 @@ static const char *output_name(const fanin_model *model, int64_t i, char room[32
     return name ? name : room;
 }
 
+/* What stands in a line behind the class: the names, which a row's values follow. */
+struct table {
+    fanin_model *model;
+    int classes, uncertain; /* a classification; uncertainties are wanted */
+    int n;
+    struct fanin_figure *columns; /* names for good, values of a row */
+    char *names;                  /* one behind the other */
+    fanin_report *report;         /* JSON; else NULL */
+};
+
+static void add_column(struct table *t, size_t *at, const char *prefix, const char *name) {
+    char *to = t->names + *at;
+    *at += (size_t)sprintf(to, "%s%s", prefix, name) + 1;
+    t->columns[t->n++].name = to;
+}
+
+/* A prefix and a name for each output; a sole value has a name of its own. */
+static void add_outputs(struct table *t, size_t *at, const char *prefix, const char *sole) {
+    char room[32];
+    int64_t n = fanin_model_outputs(t->model);
+    if (!t->classes && n == 1) {
+        add_column(t, at, "", sole);
+        return;
+    }
+    for (int64_t i = 0; i < n; i++) add_column(t, at, prefix, output_name(t->model, i, room));
+}
+
+static int open_table(struct table *t, struct output *out, fanin_model *model, int uncertain) {
+    char room[32];
+    size_t bytes = 64, at = 0;
+    int64_t n = fanin_model_outputs(model);
+    *t = (struct table){.model = model,
+                        .classes = fanin_model_task(model) == FANIN_CLASSIFICATION,
+                        .uncertain = uncertain};
+    for (int64_t i = 0; i < n; i++) bytes += 2 * (strlen(output_name(model, i, room)) + 8);
+    t->columns = calloc(2 * (size_t)n + 2, sizeof *t->columns);
+    t->names = malloc(bytes);
+    if (!t->columns || !t->names) return fail_with(EXIT_SYSTEM, "out of memory");
+    add_outputs(t, &at, t->classes ? "p_" : "", "value");
+    if (uncertain && t->classes) {
+        add_column(t, &at, "", "entropy");
+        add_column(t, &at, "", "mutual_information");
+    } else if (uncertain) {
+        add_outputs(t, &at, "std_", "std");
+    }
+    if (!out->app->common->json) return 0;
+    enum fanin_status status =
+        fanin_report_create(&t->report, out->app->ctx, "json", write_out, out, NULL);
+    return status == FANIN_OK ? 0 : fail_writing(out->app, status);
+}
+
+static void close_table(struct table *t) {
+    fanin_report_free(t->report);
+    free(t->columns);
+    free(t->names);
+}
+
+/* ---- one line ------------------------------------------------------------------------------------------ */
+
 /* A CSV field: quoted where it must be (RFC 4180). */
-static int write_field(struct output *out, const char *prefix, const char *text) {
+static int write_field(struct output *out, const char *text) {
     int quoted = text[strcspn(text, ",\"\r\n")] != '\0' || *text == ' ';
-    int failed = (quoted && write_text(out, "\"")) || write_text(out, prefix);
+    int failed = quoted && write_text(out, "\"");
     for (const char *c = text; *c && !failed; c++)
         failed = (*c == '"' && write_text(out, "\"")) || write_out(out, c, 1);
     return failed || (quoted && write_text(out, "\""));
 }
 
-static int write_header(struct output *out, const fanin_model *model) {
+static int write_header(struct output *out, const struct table *t) {
+    int failed = t->classes && write_text(out, "class");
+    for (int i = 0; i < t->n && !failed; i++)
+        failed =
+            ((i > 0 || t->classes) && write_text(out, ",")) || write_field(out, t->columns[i].name);
+    return failed || write_text(out, "\n");
+}
+
+static int write_row(struct output *out, const struct table *t, const char *class) {
     char room[32];
-    int64_t n = fanin_model_outputs(model);
-    int classes = fanin_model_task(model) == FANIN_CLASSIFICATION, failed = 0;
-    if (classes) failed = write_text(out, "class");
-    for (int64_t i = 0; i < n && !failed; i++) {
-        if (i > 0 || classes) failed = write_text(out, ",");
-        if (!failed && !classes && n == 1)
-            failed = write_text(out, "value");
-        else if (!failed)
-            failed = write_field(out, classes ? "p_" : "", output_name(model, i, room));
+    int failed = t->classes && write_field(out, class);
+    for (int i = 0; i < t->n && !failed; i++) {
+        snprintf(room, sizeof room, i > 0 || t->classes ? ",%.9g" : "%.9g", t->columns[i].value);
+        failed = write_text(out, room);
     }
     return failed || write_text(out, "\n");
 }
@@ -87,97 +155,67 @@ static int64_t largest(const float *p, int64_t n) {
     return best;
 }
 
-static int write_row(struct output *out, const fanin_model *model, const float *p) {
+/* Row r of the predictions; 1 when the output takes no more. */
+static int write_prediction(struct output *out, const struct table *t,
+                            const struct fanin_prediction *p, int64_t r) {
     char room[32];
-    int64_t n = fanin_model_outputs(model);
-    int classes = fanin_model_task(model) == FANIN_CLASSIFICATION, failed = 0;
-    if (classes) failed = write_field(out, "", output_name(model, largest(p, n), room));
-    for (int64_t i = 0; i < n && !failed; i++) {
-        snprintf(room, sizeof room, i > 0 || classes ? ",%.9g" : "%.9g", (double)p[i]);
-        failed = write_text(out, room);
+    int64_t n = fanin_model_outputs(t->model);
+    const char *class = output_name(t->model, largest(p->p + r * n, n), room);
+    for (int64_t i = 0; i < n; i++) t->columns[i].value = (double)p->p[r * n + i];
+    if (t->uncertain && t->classes) {
+        t->columns[n].value = p->entropy[r];
+        t->columns[n + 1].value = p->information[r];
     }
-    return failed || write_text(out, "\n");
-}
-
-/* ---- the same as JSON ---------------------------------------------------------------------------------- */
-
-struct json_row {
-    fanin_report *report;
-    struct fanin_figure *figures;
-    char *names; /* the keys, one behind the other */
-    int n;
-};
-
-static int json_begin(struct json_row *row, struct output *out, const fanin_model *model) {
-    char room[32];
-    int classes = fanin_model_task(model) == FANIN_CLASSIFICATION;
-    size_t bytes = 1, at = 0;
-    row->n = (int)fanin_model_outputs(model);
-    for (int i = 0; i < row->n; i++) bytes += strlen(output_name(model, i, room)) + 8;
-    row->figures = calloc((unsigned)row->n, sizeof *row->figures);
-    row->names = malloc(bytes);
-    if (!row->figures || !row->names) return fail_with(EXIT_SYSTEM, "out of memory");
-    for (int i = 0; i < row->n; i++) {
-        char *name = row->names + at;
-        const char *own = !classes && row->n == 1 ? "value" : output_name(model, i, room);
-        at += (size_t)snprintf(name, bytes - at, "%s%s", classes ? "p_" : "", own) + 1;
-        row->figures[i].name = name;
-    }
-    enum fanin_status status =
-        fanin_report_create(&row->report, out->app->ctx, "json", write_out, out, NULL);
-    return status == FANIN_OK ? 0 : fail_writing(out->app, status);
-}
-
-static int json_write(struct json_row *row, const fanin_model *model, const float *p) {
-    char room[32];
-    struct fanin_text class = {"class", output_name(model, largest(p, row->n), room)};
-    for (int i = 0; i < row->n; i++) row->figures[i].value = (double)p[i];
-    int classes = fanin_model_task(model) == FANIN_CLASSIFICATION;
-    fanin_report_note(row->report, "prediction", &class, classes, row->figures, row->n);
-    return fanin_report_failed(row->report);
-}
-
-static void json_end(struct json_row *row) {
-    fanin_report_free(row->report);
-    free(row->figures);
-    free(row->names);
+    for (int64_t i = 0; i < n && t->uncertain && !t->classes; i++)
+        t->columns[n + i].value = p->deviation[r * n + i];
+    if (!t->report) return write_row(out, t, class);
+    struct fanin_text text = {"class", class};
+    fanin_report_note(t->report, "prediction", &text, t->classes, t->columns, t->n);
+    return fanin_report_failed(t->report);
 }
 
 /* ---- all of them ----------------------------------------------------------------------------------------- */
 
 /* Lines of all samples; p has room for ROWS_AT_ONCE predictions. 1 when the output takes no more:
  * main, or the file, tells why. */
-static int write_rows(struct output *out, struct json_row *json, fanin_model *model,
-                      const fanin_data *data, float *p, int *code) {
-    int64_t rows = fanin_data_rows(data, FANIN_TEST), n = fanin_model_outputs(model);
+static int write_rows(struct output *out, const struct table *t, const fanin_data *data,
+                      const struct fanin_ensemble_options *ensemble,
+                      const struct fanin_prediction *p, int *code) {
+    int64_t rows = fanin_data_rows(data, FANIN_TEST);
     for (int64_t first = 0; first < rows; first += ROWS_AT_ONCE) {
         int64_t count = rows - first < ROWS_AT_ONCE ? rows - first : ROWS_AT_ONCE;
-        enum fanin_status status =
-            fanin_model_predict_part(model, data, FANIN_TEST, first, count, p);
+        enum fanin_status status = fanin_model_predict_part_ensemble(t->model, data, FANIN_TEST,
+                                                                     first, count, ensemble, p);
         if (status != FANIN_OK) {
             *code = fail_reading(out->app, status);
             return 0;
         }
+        if (first == 0 && !t->report && write_header(out, t)) return 1;
         for (int64_t r = 0; r < count; r++)
-            if (json ? json_write(json, model, p + r * n) : write_row(out, model, p + r * n))
-                return 1;
+            if (write_prediction(out, t, p, r)) return 1;
     }
-    return 0;
+    return rows == 0 && !t->report && write_header(out, t);
 }
 
-static int predict(struct output *out, fanin_model *model, const fanin_data *data) {
-    struct json_row json = {0};
-    int as_json = out->app->common->json, failed = 0, code = 0;
-    float *p = calloc((size_t)fanin_model_outputs(model) * ROWS_AT_ONCE, sizeof *p);
-    if (!p) return fail_with(EXIT_SYSTEM, "out of memory");
-    if (as_json)
-        code = json_begin(&json, out, model);
-    else
-        failed = write_header(out, model);
-    if (!code && !failed) failed = write_rows(out, as_json ? &json : NULL, model, data, p, &code);
+static int predict(struct output *out, fanin_model *model, const fanin_data *data,
+                   const struct fanin_ensemble_options *ensemble) {
+    struct table table;
+    size_t n = (size_t)fanin_model_outputs(model);
+    int uncertain = ensemble->inference != FANIN_WEIGHT_SCALING, failed = 0;
+    struct fanin_prediction p = {.size = sizeof p, .p = calloc(n * ROWS_AT_ONCE, sizeof *p.p)};
+    double *room = calloc((n + 2) * ROWS_AT_ONCE, sizeof *room);
+    if (uncertain && room) {
+        p.entropy = room;
+        p.information = p.entropy + ROWS_AT_ONCE;
+        p.deviation = p.information + ROWS_AT_ONCE;
+    }
+    int code = open_table(&table, out, model, uncertain);
+    if (!code && (!p.p || !room)) code = fail_with(EXIT_SYSTEM, "out of memory");
+    if (!code) failed = write_rows(out, &table, data, ensemble, &p, &code);
     if (failed && out->status != FANIN_OK) code = fail_writing(out->app, out->status);
-    json_end(&json);
-    free(p);
+    close_table(&table);
+    free(room);
+    free(p.p);
     return code;
 }
 
@@ -187,14 +225,17 @@ static int run(struct app *app, const void *fields, const char *const *operands,
     fanin_model *model = NULL;
     fanin_data *data = NULL;
     struct output out = {.app = app};
+    struct fanin_ensemble_options ensemble;
+    int code = ensemble_options(app, &f->mc, 0, &ensemble);
+    if (code) return code;
     enum fanin_status status = fanin_model_load(&model, app->ctx, operands[0]);
     if (status == FANIN_OK) status = fanin_data_load_for_model(&data, model, operands[1], NULL);
-    int code = status == FANIN_OK ? 0 : fail_reading(app, status);
+    code = status == FANIN_OK ? 0 : fail_reading(app, status);
     if (!code && f->out) {
         status = fanin_file_create(&out.file, app->ctx, f->out);
         if (status != FANIN_OK) code = fail_writing(app, status);
     }
-    if (!code) code = predict(&out, model, data);
+    if (!code) code = predict(&out, model, data, &ensemble);
     if (!code && out.file) {
         status = fanin_file_commit(out.file);
         if (status != FANIN_OK) code = fail_writing(app, status);

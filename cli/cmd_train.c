@@ -26,7 +26,8 @@ struct train_fields {
     const char *data, *target, *out, *resume;
 };
 
-static const struct opt options[] = {{"set", 0, OPT_LIST, offsetof(struct train_fields, set),
+static const struct opt options[] = {RECIPE_SEED,
+                                     {"set", 0, OPT_LIST, offsetof(struct train_fields, set),
                                       "PATH=VALUE", "change the recipe: --set net.dense1.units=512",
                                       0, 0},
                                      {"data", 0, OPT_TEXT, offsetof(struct train_fields, data),

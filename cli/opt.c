@@ -49,16 +49,41 @@ static int unknown(const struct opt_command *c, const char *given, size_t length
     return 2;
 }
 
+/* The word of "a|b|c" that `text` is, from 1; 0: none. */
+static int word_index(const char *words, const char *text) {
+    for (int i = 1;; i++) {
+        size_t length = strcspn(words, "|");
+        if (strlen(text) == length && !strncmp(words, text, length)) return i;
+        if (!words[length]) return 0;
+        words += length + 1;
+    }
+}
+
+static int store_word(const struct opt_command *c, const struct opt *o, int *field,
+                      const char *text) {
+    *field = word_index(o->value, text);
+    if (*field) return 0;
+    fprintf(stderr, "fanin: %s: --%s takes one of %s, not '%s'\n", c->name, o->name, o->value,
+            text);
+    return 2;
+}
+
 static int store_count(const struct opt_command *c, const struct opt *o, struct opt_count *field,
                        const char *text) {
+    const char *word = strchr(o->value, '|');
     char *end;
     errno = 0;
+    if (word && !strcmp(word + 1, text)) {
+        *field = (struct opt_count){2, 0};
+        return 0;
+    }
     unsigned long long value = strtoull(text, &end, 10);
     /* strtoull takes a sign and spaces; we do not */
     if (*text < '0' || *text > '9' || *end || errno || value < o->min || value > o->max) {
         fprintf(stderr,
-                "fanin: %s: --%s takes a whole number from %" PRIu64 " to %" PRIu64 ", not '%s'\n",
-                c->name, o->name, o->min, o->max, text);
+                "fanin: %s: --%s takes a whole number from %" PRIu64 " to %" PRIu64
+                "%s%s, not '%s'\n",
+                c->name, o->name, o->min, o->max, word ? ", or " : "", word ? word + 1 : "", text);
         return 2;
     }
     *field = (struct opt_count){1, value};
@@ -78,6 +103,8 @@ static int store(const struct opt_command *c, const struct opt *o, void *fields,
         return 0;
     case OPT_COUNT:
         return store_count(c, o, field, text);
+    case OPT_WORD:
+        return store_word(c, o, field, text);
     case OPT_LIST:
         if (!list->items) list->items = calloc((size_t)room, sizeof *list->items);
         if (!list->items) {
@@ -170,7 +197,8 @@ void opt_usage(const struct opt_command *c) {
             snprintf(left, sizeof left, "%c%c%s--%s%s%s", o->letter ? '-' : ' ',
                      o->letter ? o->letter : ' ', o->letter ? ", " : "  ", o->name,
                      o->value ? " " : "", o->value ? o->value : "");
-            printf("  %-26s %s%s\n", left, o->help, o->type == OPT_LIST ? "; may be repeated" : "");
+            printf("  %-26s%s", left, strlen(left) > 26 ? "\n                             " : " ");
+            printf("%s%s\n", o->help, o->type == OPT_LIST ? "; may be repeated" : "");
         }
     printf("      %-22s %s\n", "--help", "print this text");
 }

@@ -17,12 +17,13 @@
 enum opt_type {
     OPT_FLAG,  /* field: int, becomes 1 */
     OPT_TEXT,  /* field: const char * */
-    OPT_COUNT, /* field: struct opt_count; min .. max */
+    OPT_COUNT, /* field: struct opt_count; min .. max, or a word: value "K|all" */
+    OPT_WORD,  /* field: int, becomes the word's place in value, "mean|median", from 1 */
     OPT_LIST   /* field: struct opt_list; may be repeated */
 };
 
 struct opt_count {
-    int given;
+    int given; /* 1; 2 for the word */
     uint64_t value;
 };
 struct opt_list {

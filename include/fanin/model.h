@@ -82,6 +82,45 @@ FANIN_API enum fanin_status fanin_model_set(fanin_model *model, const char *para
 FANIN_API enum fanin_status fanin_model_predict(fanin_model *model, const float *x, int64_t n,
                                                 float *out);
 
+/* ---- dropout as an ensemble (docs/ensembles.md) ---------------------------------------------------- */
+
+/* How a net with dropout or other noise predicts. */
+enum fanin_inference {
+    FANIN_WEIGHT_SCALING, /* one pass without noise */
+    FANIN_MC,             /* arithmetic mean of the members' predictions */
+    FANIN_GEOMETRIC       /* their normalized geometric mean; classes only */
+};
+#define FANIN_ALL_MEMBERS (-1)
+
+/* Set size to sizeof(struct fanin_ensemble_options); a zero field means its default. */
+struct fanin_ensemble_options {
+    size_t size;
+    enum fanin_inference inference; /* default weight scaling, which ignores the rest */
+    int64_t members; /* masks drawn for each sample, or FANIN_ALL_MEMBERS: all 2^n subnetworks by
+                      * their probability, of n <= 16 units that may be dropped; no default */
+    uint64_t seed;   /* of the masks; mask k of sample i depends on seed, node, k and i alone */
+};
+
+/* Where predictions of n samples go. A NULL member is not wanted. */
+struct fanin_prediction {
+    size_t size;         /* sizeof(struct fanin_prediction) */
+    float *p;            /* n × outputs, as of fanin_model_predict */
+    double *entropy;     /* n: of the prediction, in nats; NaN where it is no distribution */
+    double *information; /* n: mutual information of prediction and mask, in nats (entropy less the
+                          * members' mean entropy); 0 for weight scaling, NaN for the geometric mean
+                          * and where a prediction is no distribution */
+    double *deviation;   /* n × outputs: standard deviation over the members, in the units of p;
+                          * divided by their number, so 0 for one; mc only, else 0 */
+};
+
+/* Predicts as options say (NULL: weight scaling) while batch norm and the like stay as in
+ * inference. Errors: ARGUMENT, RECIPE (the net draws nothing; too many units, or other noise, for
+ * all members; no geometric mean of values), MEMORY. */
+FANIN_API enum fanin_status
+fanin_model_predict_ensemble(fanin_model *model, const float *x, int64_t n,
+                             const struct fanin_ensemble_options *options,
+                             const struct fanin_prediction *out);
+
 /* What an output node gives for the same samples, before the loss's link: out gets n × (its shape).
  * Errors: ARGUMENT (no output of the net), MEMORY. */
 FANIN_API enum fanin_status fanin_model_activations(fanin_model *model, const char *node,
@@ -91,6 +130,32 @@ FANIN_API enum fanin_status fanin_model_activations(fanin_model *model, const ch
 FANIN_API enum fanin_status fanin_model_save(const fanin_model *model, const char *path);
 /* Reads a model file. Errors: IO, DATA (what is wrong in the file), RECIPE, MEMORY. */
 FANIN_API enum fanin_status fanin_model_load(fanin_model **out, fanin_ctx *ctx, const char *path);
+
+/* ---- folding ----------------------------------------------------------------------------------------- */
+
+enum fanin_fold_kind {
+    FANIN_FOLD_MERGED,  /* taken up by the weights of `into` (which may be the node itself) */
+    FANIN_FOLD_DROPPED, /* the identity outside training */
+    FANIN_FOLD_LEFT     /* could not be folded; `why` says what is in the way */
+};
+/* What became of a node. All pointers live for the call only. */
+struct fanin_fold_event {
+    enum fanin_fold_kind kind;
+    const char *node, *op, *into, *why;
+};
+/* Set size to sizeof(struct fanin_fold_options). */
+struct fanin_fold_options {
+    size_t size;
+    void (*event)(void *payload, const struct fanin_fold_event *event); /* NULL: none */
+    void *payload;
+};
+
+/* Makes a model for inference that predicts the same up to rounding: batch norm goes into the
+ * linear layer before or behind it, dropout and the like are left out, layers that are special in
+ * training alone become plain. *out is the caller's; `model` stays as it is. Recipe (with the
+ * layers that are left), normalization and names go over. Errors: MEMORY. */
+FANIN_API enum fanin_status fanin_model_fold(fanin_model **out, const fanin_model *model,
+                                             const struct fanin_fold_options *options);
 
 /* ---- files of data for a model ------------------------------------------------------------------- */
 
@@ -106,6 +171,12 @@ FANIN_API enum fanin_status fanin_data_load_for_model(fanin_data **out, const fa
 FANIN_API enum fanin_status fanin_model_predict_part(fanin_model *model, const fanin_data *data,
                                                      enum fanin_part part, int64_t first, int64_t n,
                                                      float *out);
+
+/* The same by an ensemble: see fanin_model_predict_ensemble(). Sample i of the part has the masks
+ * of sample i, wherever `first` is. */
+FANIN_API enum fanin_status fanin_model_predict_part_ensemble(
+    fanin_model *model, const fanin_data *data, enum fanin_part part, int64_t first, int64_t n,
+    const struct fanin_ensemble_options *options, const struct fanin_prediction *out);
 
 #ifdef __cplusplus
 }

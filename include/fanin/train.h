@@ -103,6 +103,14 @@ FANIN_API enum fanin_status fanin_evaluate(fanin_model *model, const fanin_data 
                                            enum fanin_part part, fanin_event_fn event,
                                            void *payload);
 
+/* The same of an ensemble (fanin_model_predict_ensemble): the loss and the metrics of its
+ * prediction. The event has the text "inference" and the figure "members" unless it is weight
+ * scaling. Also the errors of that function. */
+FANIN_API enum fanin_status fanin_evaluate_ensemble(fanin_model *model, const fanin_data *data,
+                                                    enum fanin_part part,
+                                                    const struct fanin_ensemble_options *inference,
+                                                    fanin_event_fn event, void *payload);
+
 /* ---- one step at a time ---------------------------------------------------------------------- */
 
 typedef struct fanin_trainer fanin_trainer;

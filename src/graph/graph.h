@@ -30,6 +30,10 @@ struct fi_loss {
                   const struct fanin_tensor *target, const struct fanin_tensor *dz, fi_real scale);
     /* prediction p = link(z), in place allowed */
     void (*predict)(const void *attrs, const struct fanin_tensor *z, const struct fanin_tensor *p);
+    /* Scores z with link(z) = p, as far as numbers go: the inverse of predict. NULL: the link is
+     * the identity. */
+    void (*unpredict)(const void *attrs, const struct fanin_tensor *p,
+                      const struct fanin_tensor *z);
     /* Entropy H of each row's predicted distribution; h[r]. With dz: dz += coefficient[r] · dH/dz ·
      * scale. NULL: the prediction is no distribution. */
     void (*entropy)(const void *attrs, const struct fanin_tensor *z, double *h,
@@ -242,6 +246,12 @@ enum fanin_status fi_model_prepare(fanin_model **out, fanin_net *net,
 void fi_param_unpack(const struct fi_param *p, const fi_real *src, float *dst);
 void fi_param_pack(const struct fi_param *p, const float *src, fi_real *dst);
 
+/* Puts n raw samples into x, normalized. */
+void fi_model_take_raw(const fanin_model *model, const struct fanin_tensor *x, const float *raw,
+                       int64_t n);
+/* Are there samples first .. first+n-1, such as the model reads? Errors: ARGUMENT, SHAPE. */
+enum fanin_status fi_model_check_part(const fanin_model *model, const fanin_data *data,
+                                      enum fanin_part part, int64_t first, int64_t n);
 /* A prediction of output `column` in the units of the data. */
 double fi_model_raw_target(const fanin_model *model, int64_t column, double value);
 /* The plan for inference on up to `rows` rows, made when first asked for. Borrowed. */

@@ -57,6 +57,17 @@ static void predict(const void *attrs, const struct fanin_tensor *z, const struc
     fi_softmax(z->data, z->rows, z->cols, z->ld, p->data, p->ld);
 }
 
+/* z = log p; the smallest float stands in for 0, whose logarithm is no score. */
+static void unpredict(const void *attrs, const struct fanin_tensor *p,
+                      const struct fanin_tensor *z) {
+    (void)attrs;
+    for (int64_t r = 0; r < p->rows; r++)
+        for (int64_t c = 0; c < p->cols; c++) {
+            const double q = (double)p->data[r * p->ld + c];
+            z->data[r * z->ld + c] = (fi_real)fi_log(q == 0 ? 0x1p-149 : q);
+        }
+}
+
 /* Σ e and Σ e (m - z) of a row, e = exp(z - m). */
 static void entropy_sums(const fi_real *z, int64_t cols, fi_real max, double *sum, double *moment) {
     fi_real e[RUN];
@@ -125,6 +136,7 @@ FI_RECORD(loss, softmax_cross_entropy) = {
     .link = "softmax",
     .run = run,
     .predict = predict,
+    .unpredict = unpredict,
     .entropy = entropy,
     .cases = cases,
     .n_cases = FI_COUNT(cases)};

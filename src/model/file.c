@@ -231,20 +231,26 @@ static enum fanin_status build(fanin_model **out, const struct fi_tensors *from)
     return status;
 }
 
-enum fanin_status fanin_model_load(fanin_model **out, fanin_ctx *ctx, const char *path) {
-    struct fi_tensors *tensors;
+enum fanin_status fi_model_from_tensors(fanin_model **out, const struct fi_tensors *from) {
     fanin_model *m = NULL;
     *out = NULL;
-    FI_TRY(fi_tensors_load(&tensors, ctx, path)); /* its messages name the file */
-    enum fanin_status status = build(&m, tensors);
-    if (status == FANIN_OK) status = fill(m, tensors);
-    fi_tensors_free(tensors);
-    if (status == FANIN_OK) {
-        *out = m;
-        return FANIN_OK;
+    enum fanin_status status = build(&m, from);
+    if (status == FANIN_OK) status = fill(m, from);
+    if (status != FANIN_OK) {
+        fanin_model_free(m);
+        return status;
     }
-    fanin_model_free(m);
-    if (status == FANIN_ERR_MEMORY) return status;
+    *out = m;
+    return FANIN_OK;
+}
+
+enum fanin_status fanin_model_load(fanin_model **out, fanin_ctx *ctx, const char *path) {
+    struct fi_tensors *tensors;
+    *out = NULL;
+    FI_TRY(fi_tensors_load(&tensors, ctx, path)); /* its messages name the file */
+    enum fanin_status status = fi_model_from_tensors(out, tensors);
+    fi_tensors_free(tensors);
+    if (status == FANIN_OK || status == FANIN_ERR_MEMORY) return status;
     char reason[512];
     snprintf(reason, sizeof reason, "%s", fanin_errmsg(ctx));
     return fi_fail(ctx, FANIN_ERR_DATA, "%s: %s", path, reason);

@@ -257,10 +257,9 @@ double fi_model_raw_target(const fanin_model *m, int64_t column, double value) {
     return value / (double)m->target_scale[column] + (double)m->target_shift[column];
 }
 
-/* Puts raw samples into e->x, normalized. */
-static void take_raw(const fanin_model *m, const struct fanin_tensor *to, const float *raw,
-                     int64_t rows) {
-    for (int64_t r = 0; r < rows; r++, raw += to->cols)
+void fi_model_take_raw(const fanin_model *m, const struct fanin_tensor *to, const float *raw,
+                       int64_t n) {
+    for (int64_t r = 0; r < n; r++, raw += to->cols)
         for (int64_t c = 0; c < to->cols; c++)
             to->data[r * to->ld + c] =
                 (fi_real)(m->shift ? (raw[c] - m->shift[c]) * m->scale[c] : raw[c]);
@@ -275,7 +274,7 @@ static enum fanin_status run_raw(fanin_model *m, int node, const float *x, int64
     FI_TRY(fi_model_infer(m, FI_MAX(1, FI_MIN(n, PREDICT_ROWS)), &e));
     for (int64_t row0 = 0; row0 < n; row0 += e->rows) {
         const int64_t rows = FI_MIN(e->rows, n - row0);
-        take_raw(m, &e->x, x + row0 * e->x.cols, rows);
+        fi_model_take_raw(m, &e->x, x + row0 * e->x.cols, rows);
         if (node < 0) {
             predict_rows(m, e, rows, out + row0 * fanin_model_outputs(m));
         } else {
@@ -298,11 +297,8 @@ enum fanin_status fanin_model_activations(fanin_model *model, const char *node, 
     return run_raw(model, index, x, n, out);
 }
 
-enum fanin_status fanin_model_predict_part(fanin_model *model, const fanin_data *data,
-                                           enum fanin_part part, int64_t first, int64_t n,
-                                           float *out) {
-    int64_t index[PREDICT_ROWS];
-    struct fi_exec *e;
+enum fanin_status fi_model_check_part(const fanin_model *model, const fanin_data *data,
+                                      enum fanin_part part, int64_t first, int64_t n) {
     if (first < 0 || n < 0 || n > fanin_data_rows(data, part) - first)
         return fi_fail(model->ctx, FANIN_ERR_ARGUMENT, "predict: the part has %lld samples",
                        (long long)fanin_data_rows(data, part));
@@ -311,6 +307,15 @@ enum fanin_status fanin_model_predict_part(fanin_model *model, const fanin_data 
                        "the model reads %lld numbers a sample, the data have %lld",
                        (long long)fanin_model_inputs(model),
                        (long long)fanin_data_shape(data)->cols);
+    return FANIN_OK;
+}
+
+enum fanin_status fanin_model_predict_part(fanin_model *model, const fanin_data *data,
+                                           enum fanin_part part, int64_t first, int64_t n,
+                                           float *out) {
+    int64_t index[PREDICT_ROWS];
+    struct fi_exec *e;
+    FI_TRY(fi_model_check_part(model, data, part, first, n));
     FI_TRY(fi_model_infer(model, FI_MAX(1, FI_MIN(n, PREDICT_ROWS)), &e));
     for (int64_t row0 = 0; row0 < n; row0 += PREDICT_ROWS) {
         const int64_t rows = FI_MIN(PREDICT_ROWS, n - row0);

@@ -23,6 +23,8 @@ enum fanin_status fi_rule_from_json(struct fi_arena *arena, struct fanin_rule *o
 
 /* Adds everything a model file holds. The parameters are copied. */
 enum fanin_status fi_model_to_tensors(const fanin_model *model, struct fi_tensors *out);
+/* The way back. Errors: DATA (what is missing or wrong), RECIPE, SHAPE, MEMORY. */
+enum fanin_status fi_model_from_tensors(fanin_model **out, const struct fi_tensors *from);
 /* Copies the padded buffer `params` (laid out as the model's) as tensors <prefix><name>. */
 enum fanin_status fi_params_to_tensors(const fanin_net *net, const fi_real *params,
                                        const char *prefix, struct fi_tensors *out);

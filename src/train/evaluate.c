@@ -6,10 +6,11 @@
 #include <string.h>
 
 #include "kernel/kernel.h"
+#include "model/ensemble.h"
 #include "train/train.h"
 
 /* Samples a pass takes at once. */
-#define EVAL_ROWS 256
+#define EVAL_ROWS FI_ENSEMBLE_ROWS
 #define MAX_METRICS 32
 
 struct pass {
@@ -18,8 +19,8 @@ struct pass {
     enum fanin_part part;
     bool extra;
     const char *also;
-    struct fi_exec *exec;
-    struct fanin_tensor targets, p;
+    struct fi_ensemble ensemble;
+    struct fanin_tensor targets, p; /* p in the units of the data */
     int32_t *labels;
     int64_t *index;
     const struct fi_metric *metrics[MAX_METRICS];
@@ -49,16 +50,16 @@ static enum fanin_status choose_metrics(struct pass *p, bool extra, struct fi_ar
     return FANIN_OK;
 }
 
-static enum fanin_status prepare(struct pass *p, struct fi_arena *arena) {
+static enum fanin_status prepare(struct pass *p, const struct fanin_ensemble_options *inference,
+                                 struct fi_arena *arena) {
     const struct fanin_shape *out = &p->model->net->nodes[fi_net_result(p->model->net)].shape;
-    FI_TRY(fi_model_infer(p->model, EVAL_ROWS, &p->exec));
+    FI_TRY(fi_ensemble_create(&p->ensemble, p->model, EVAL_ROWS, inference, false, arena));
     p->targets = (struct fanin_tensor){.cols = out->cols, .ld = fi_row_stride(out->cols)};
-    p->p = p->targets;
+    p->p = p->ensemble.p;
     p->targets.data = fi_arena_alloc(arena, EVAL_ROWS * p->targets.ld, sizeof(fi_real));
-    p->p.data = fi_arena_alloc(arena, EVAL_ROWS * p->p.ld, sizeof(fi_real));
     p->labels = fi_arena_alloc(arena, EVAL_ROWS, sizeof(*p->labels));
     p->index = fi_arena_alloc(arena, EVAL_ROWS, sizeof(*p->index));
-    if (!p->targets.data || !p->p.data || !p->labels || !p->index) return FANIN_ERR_MEMORY;
+    if (!p->targets.data || !p->labels || !p->index) return FANIN_ERR_MEMORY;
     FI_TRY(choose_metrics(p, false, arena));
     return choose_metrics(p, true, arena);
 }
@@ -75,8 +76,8 @@ static void raw_targets(const fanin_model *m, const struct fanin_tensor *t) {
 /* Runs the pass; returns Σ of the losses. */
 static double run(struct pass *p, int64_t rows) {
     const struct fi_loss *loss = p->model->loss;
-    struct fi_exec *e = p->exec;
-    const struct fanin_tensor *x = &e->x, *z = &e->y[fi_net_result(p->model->net)];
+    struct fi_ensemble *e = &p->ensemble;
+    const struct fanin_tensor *x = &e->x;
     double sum = 0;
     for (int64_t row0 = 0; row0 < rows; row0 += EVAL_ROWS) {
         const int64_t n = FI_MIN(EVAL_ROWS, rows - row0);
@@ -84,9 +85,8 @@ static double run(struct pass *p, int64_t rows) {
         fi_data_gather(p->data, p->part, p->index, n, x->data, x->ld, p->labels, p->targets.data,
                        p->targets.ld);
         p->targets.rows = p->p.rows = n;
-        fi_exec_forward(e, n, row0, 0);
-        sum += loss->run(p->model->loss_attrs, z, p->labels, &p->targets, NULL, 0);
-        loss->predict(p->model->loss_attrs, z, &p->p);
+        fi_ensemble_run(e, n, row0);
+        sum += loss->run(p->model->loss_attrs, &e->z, p->labels, &p->targets, NULL, 0);
         raw_targets(p->model, &p->p);
         raw_targets(p->model, &p->targets);
         for (int i = 0; i < p->n_metrics; i++)
@@ -126,15 +126,16 @@ enum fanin_status fi_check_data(const fanin_model *model, const fanin_data *data
 }
 
 enum fanin_status fi_evaluate(fanin_model *model, const fanin_data *data, enum fanin_part part,
-                              bool extra, const char *also, struct fi_arena *arena,
-                              struct fi_eval *out) {
+                              const struct fanin_ensemble_options *inference, bool extra,
+                              const char *also, struct fi_arena *arena, struct fi_eval *out) {
     struct pass p = {.model = model, .data = data, .part = part, .extra = extra, .also = also};
     const int64_t rows = fanin_data_rows(data, part);
     memset(out, 0, sizeof(*out));
     FI_TRY(fi_check_data(model, data));
     if (rows < 1) return fi_fail(model->ctx, FANIN_ERR_ARGUMENT, "this part of the data is empty");
-    FI_TRY(prepare(&p, arena));
+    FI_TRY(prepare(&p, inference, arena));
     out->rows = rows;
+    out->members = p.ensemble.members;
     out->figures[out->n++] = (struct fanin_figure){"loss", run(&p, rows) / (double)rows};
     out->n_main = out->n;
     for (int i = 0; i < p.n_metrics; i++) {
@@ -151,21 +152,32 @@ enum fanin_status fi_evaluate(fanin_model *model, const fanin_data *data, enum f
     return FANIN_OK;
 }
 
-enum fanin_status fanin_evaluate(fanin_model *model, const fanin_data *data, enum fanin_part part,
-                                 fanin_event_fn event, void *payload) {
+static void tell_inference(struct fi_event *e, const struct fanin_ensemble_options *inference,
+                           const struct fi_eval *eval) {
+    if (!inference || inference->inference == FANIN_WEIGHT_SCALING) return;
+    fi_event_add_text(e, "inference", inference->inference == FANIN_MC ? "mc" : "geometric");
+    fi_event_add_figure(e, "members", (double)eval->members);
+}
+
+enum fanin_status fanin_evaluate_ensemble(fanin_model *model, const fanin_data *data,
+                                          enum fanin_part part,
+                                          const struct fanin_ensemble_options *inference,
+                                          fanin_event_fn event, void *payload) {
     static const char *const parts[] = {"train", "validation", "test"};
     struct fi_arena arena;
     struct fi_eval eval;
     struct fi_event e;
     fi_arena_init(&arena, model->ctx);
-    enum fanin_status status = fi_evaluate(model, data, part, true, NULL, &arena, &eval);
+    enum fanin_status status = fi_evaluate(model, data, part, inference, true, NULL, &arena, &eval);
     if (status == FANIN_OK) {
         fi_event_init(&e, FANIN_EVENT_EVAL);
         fi_event_add_text(&e, "part", parts[part]);
         fi_event_add_figure(&e, "samples", (double)eval.rows);
+        tell_inference(&e, inference, &eval);
+        const int before = e.event.n_figures;
         for (int i = 0; i < eval.n; i++)
             fi_event_add_figure(&e, eval.figures[i].name, eval.figures[i].value);
-        e.event.n_main = 1 + eval.n_main;
+        e.event.n_main = before + eval.n_main;
         e.event.confusion = eval.confusion;
         e.event.n_classes = eval.n_classes;
         e.event.class_names =
@@ -174,4 +186,9 @@ enum fanin_status fanin_evaluate(fanin_model *model, const fanin_data *data, enu
     }
     fi_arena_free(&arena);
     return status;
+}
+
+enum fanin_status fanin_evaluate(fanin_model *model, const fanin_data *data, enum fanin_part part,
+                                 fanin_event_fn event, void *payload) {
+    return fanin_evaluate_ensemble(model, data, part, NULL, event, payload);
 }

@@ -242,7 +242,7 @@ static enum fanin_status finish_epoch(struct run *r, bool *stop) {
     e.event.epoch = r->at.epoch;
     if (fanin_data_rows(r->data, FANIN_VALIDATION) > 0) {
         fi_arena_init(&arena, r->t->ctx);
-        enum fanin_status status = fi_evaluate(r->model, r->data, FANIN_VALIDATION, false,
+        enum fanin_status status = fi_evaluate(r->model, r->data, FANIN_VALIDATION, NULL, false,
                                                r->o->early_stop_metric, &arena, &eval);
         fi_arena_free(&arena);
         FI_TRY(status);

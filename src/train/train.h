@@ -89,16 +89,17 @@ struct fi_eval {
     bool higher_is_better[FI_MAX_FIGURES];
     int n;
     int n_main; /* the first of them: the loss and the metrics that are not extra */
-    int64_t rows;
+    int64_t rows, members;
     int64_t *confusion; /* n_classes², in the arena given; NULL: none */
     int64_t n_classes;
 };
 /* Do net, loss and data fit? */
 enum fanin_status fi_check_data(const fanin_model *model, const fanin_data *data);
-/* extra: all metrics; else those that are not extra and the one named `also` (may be NULL). */
+/* inference NULL: weight scaling. extra: all metrics; else those that are not extra and the one
+ * named `also` (may be NULL). */
 enum fanin_status fi_evaluate(fanin_model *model, const fanin_data *data, enum fanin_part part,
-                              bool extra, const char *also, struct fi_arena *arena,
-                              struct fi_eval *out);
+                              const struct fanin_ensemble_options *inference, bool extra,
+                              const char *also, struct fi_arena *arena, struct fi_eval *out);
 
 /* Where a run stands; what a checkpoint holds besides parameters and optimizer state. */
 struct fi_progress {

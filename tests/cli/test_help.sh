@@ -3,13 +3,13 @@
 . "$FANIN_SOURCE_DIR/tests/cli/lib.sh" || exit 1
 
 done_with "$FANIN" --help
-for command in train eval predict info list help schema; do
+for command in train eval predict fold info list help schema; do
     says_like "^  $command "
 done
-for command in train eval predict info list help schema; do
+for command in train eval predict fold info list help schema; do
     done_with "$FANIN" $command --help
     says "Usage: fanin $command [OPTION]..."
-    for option in --json --quiet --seed --threads --help; do says "$option"; done
+    for option in --json --quiet --threads --help; do says "$option"; done
     awk 'length > 100 { exit 1 }' "$dir/out" || fail "fanin $command --help: a line is too long"
     done_with "$FANIN" help $command
     says "Usage: fanin $command [OPTION]..."
