@@ -162,11 +162,11 @@ static int write_prediction(struct output *out, const struct table *t,
     int64_t n = fanin_model_outputs(t->model);
     const char *class = output_name(t->model, largest(p->p + r * n, n), room);
     for (int64_t i = 0; i < n; i++) t->columns[i].value = (double)p->p[r * n + i];
-    if (t->uncertain && t->classes) {
+    if (t->classes && p->entropy) {
         t->columns[n].value = p->entropy[r];
         t->columns[n + 1].value = p->information[r];
     }
-    for (int64_t i = 0; i < n && t->uncertain && !t->classes; i++)
+    for (int64_t i = 0; i < n && !t->classes && p->deviation; i++)
         t->columns[n + i].value = p->deviation[r * n + i];
     if (!t->report) return write_row(out, t, class);
     struct fanin_text text = {"class", class};
