@@ -40,9 +40,10 @@ format:
 bench:
 	@tools/setup bench
 	@$(CMAKE) >/dev/null
-	@$(NINJA) bench_gemm bench_step
+	@$(NINJA) bench_gemm bench_step bench_records
 	@$(BUILD)/bench/bench_gemm
 	@$(BUILD)/bench/bench_step
+	@$(BUILD)/bench/bench_records
 
 install: all
 	@$(CMAKE) -DCMAKE_INSTALL_PREFIX=$(PREFIX) >/dev/null

@@ -11,6 +11,7 @@
 #include <float.h>
 
 #include "recipe/recipe.h"
+#include "support/fillers.h"
 
 static fanin_ctx *ctx;
 static json_t *schema;
@@ -208,45 +209,13 @@ static void try_bounds(const struct place *at, const struct fanin_attr_spec *a) 
     }
 }
 
-/* A value that will do for an attribute that must be given; false: none is known. */
-static bool filler(char *out, size_t size, const struct fanin_attr_spec *a) {
-    const bool whole = a->type == FANIN_ATTR_INT;
-    switch (a->type) {
-    case FANIN_ATTR_INT:
-    case FANIN_ATTR_REAL:
-    case FANIN_ATTR_GAIN:
-        for (double v = whole ? 2 : 0.5; v < 1e6; v *= 2)
-            if (v > a->min && v < a->max) return snprintf(out, size, "%g", v) > 0;
-        return snprintf(out, size, "%.17g", a->max) > 0;
-    case FANIN_ATTR_BOOL:
-        return snprintf(out, size, "true") > 0;
-    case FANIN_ATTR_STRING:
-        return snprintf(out, size, "loss") > 0;
-    case FANIN_ATTR_LIST:
-        return snprintf(out, size, "[0.5]") > 0;
-    case FANIN_ATTR_CHOICE:
-    case FANIN_ATTR_TEXTS:
-        return snprintf(out, size, "%.*s", a->text ? (int)strcspn(a->text, "|") : 1,
-                        a->text ? a->text : "a") > 0;
-    case FANIN_ATTR_RULE:
-        break;
-    }
-    return false;
-}
-
 static void try_attr(struct place *at, const struct fanin_record *record,
                      const struct fanin_attr_spec *a) {
     static const char *const values[] = {"null",   "true", "0",      "1",       "2.5",
                                          "-3",     "text", "[1, 2]", "[]",      "[a, b]",
                                          "{b: c}", "relu", "linear", "outputs", "kaiming_normal"};
-    char others[512] = "";
-    for (const struct fanin_attr_spec *o = record->attrs; o->name; o++) {
-        char value[64];
-        if (o == a || !(o->flags & FANIN_ATTR_REQUIRED)) continue;
-        if (!filler(value, sizeof value, o)) return;
-        snprintf(others + strlen(others), sizeof others - strlen(others), "%s: %s, ", o->name,
-                 value);
-    }
+    char others[512];
+    if (!fill_required(others, sizeof others, record, a)) return;
     at->others = others;
     if (a->type == FANIN_ATTR_RULE && fi_spec_has_form(a, NULL))
         return; /* the sections' own test */
@@ -266,38 +235,24 @@ static void try_attr(struct place *at, const struct fanin_record *record,
     if (number) try_bounds(at, a);
 }
 
-/* Where the records of a kind may stand. */
-static const struct {
-    const char *kind, *before, *after;
-} places[] = {{"op", "net: [{", "}]"},
-              {"loss", "net: [dense]\nloss: {", "}"},
-              {"init", "net: [dense]\ninit: {", "}"},
-              {"reg", "net: [dense]\nregularize: {", "}"},
-              {"constraint", "net: [dense]\nconstrain: {", "}"},
-              {"optim", "net: [dense]\noptim: {", "}"},
-              {"average", "net: [dense]\naverage: {", "}"},
-              {"schedule", "net: [dense]\nschedule: {", "}"},
-              {"reader", "net: [dense]\ndata: {reader: {", "}}"}};
-
 static void test_attributes(void **state) {
     (void)state;
     const struct fanin_record *record;
     int n = 0;
     for (int k = 0; fanin_kind(k); k++) {
-        bool placed = false;
-        for (int p = 0; p < FI_COUNT(places); p++) {
-            if (strcmp(places[p].kind, fanin_kind(k)) != 0) continue;
-            placed = true;
-            for (int i = 0; (record = fanin_record_at(ctx, fanin_kind(k), i)); i++)
-                for (const struct fanin_attr_spec *a = record->attrs; a && a->name; a++, n++) {
-                    struct place at = {places[p].before, record->name, places[p].after, true, ""};
-                    try_attr(&at, record, a);
-                }
-        }
-        for (int i = 0; !placed && (record = fanin_record_at(ctx, fanin_kind(k), i)); i++)
-            if (record->attrs && record->attrs->name)
-                fail_msg("%s %s has attributes, but this test knows no place for its kind",
-                         fanin_kind(k), record->name);
+        const struct kind_place *place = kind_place(fanin_kind(k));
+        char before[128];
+        const bool net = place && strstr(place->before, "net:");
+        snprintf(before, sizeof before, "%s%s", net ? "" : "net: [dense]\n",
+                 place ? place->before : "");
+        for (int i = 0; (record = fanin_record_at(ctx, fanin_kind(k), i)); i++)
+            for (const struct fanin_attr_spec *a = record->attrs; a && a->name; a++, n++) {
+                if (!place)
+                    fail_msg("%s %s has attributes, but no place of its kind is known",
+                             fanin_kind(k), record->name);
+                struct place at = {before, record->name, place->after, true, ""};
+                try_attr(&at, record, a);
+            }
     }
     for (int i = 0; i < 2; i++) { /* sections that are maps of plain keys */
         record = i ? &fi_section_data : &fi_section_train;
