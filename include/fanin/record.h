@@ -165,6 +165,8 @@ struct fanin_param_spec {
     double fill;   /* start value when `weight` is 0 */
     int scales;    /* VECTOR: multiplies what the unit gets, so that 0 stays 0; else it is added */
     int tiled;     /* VECTOR: unit u uses number u % count; else u / (units / count): a channel's */
+    int table;     /* VECTOR (rows, columns) of which a sample uses some rows: unit u has column
+                    * u % dims[1], and a row whose gradient is 0 everywhere is left as it is */
     int weight;    /* 1: started by an initializer */
     struct fanin_rule_ref init; /* the initializer given on the layer, if any */
 };
@@ -182,7 +184,7 @@ struct fanin_infer {
     int n_params;
     int64_t run; /* MIXES: units depend on their own run of this many; 0: on all of the sample */
     size_t state_bytes_per_cell;  /* bytes kept from forward to backward, times batch × ld cells */
-    size_t state_bytes_per_row;   /* the same, times the batch */
+    size_t state_bytes_per_row;   /* the same, times the batch; stands behind those of the cells */
     size_t state_bytes;           /* fixed bytes kept from forward to backward (zeroed once) */
     size_t scratch_bytes_per_row; /* working memory of one call, times the batch rounded up to 32 */
     size_t scratch_bytes;
@@ -237,7 +239,7 @@ struct fanin_step {
 #define FANIN_OP_NO_Y 4u        /* backward does not read y: the next op may overwrite the output */
 #define FANIN_OP_SIGN_OF_Y 8u   /* backward reads only whether y > 0 */
 #define FANIN_OP_KEEPS_SIGN 16u /* where the gradient passes, the output has the input's sign */
-#define FANIN_OP_STOCHASTIC 32u /* draws random numbers for each unit in training */
+#define FANIN_OP_STOCHASTIC 32u /* draws random numbers in training, one a unit */
 #define FANIN_OP_IDENTITY_EVAL 64u /* does nothing outside training */
 #define FANIN_OP_BATCH_STATS 128u  /* needs two rows or more in training */
 #define FANIN_OP_NO_GRADIENT 256u  /* has no backward on purpose */
@@ -245,7 +247,10 @@ struct fanin_step {
 #define FANIN_OP_EPILOGUE 1024u    /* forward runs the elementwise chain behind it itself */
 #define FANIN_OP_NORM 2048u        /* the initializer rule looks through it */
 #define FANIN_OP_TRANSPARENT                                                                       \
-    4096u /* reshape, dropout, add: the initializer rule looks through it */
+    4096u                         /* reshape, dropout, add: the initializer rule looks through it */
+#define FANIN_OP_SHIFTS 8192u     /* what is 0 before it may be other than 0 behind it */
+#define FANIN_OP_PRODUCT 16384u   /* an output is 0 as soon as one of its inputs is */
+#define FANIN_OP_ROW_NOISE 32768u /* STOCHASTIC, but one draw for all units of a sample */
 
 /* An activation as a function of one number, for quadrature and for the start's analysis. */
 struct fanin_curve {
@@ -283,6 +288,8 @@ struct fanin_case {
     const struct fanin_attr *attrs;
     int64_t n_attrs;
     double tolerance; /* relative, of the gradient check in double; 0: 1e-6 */
+    /* Input 0 by columns: an index below this; 0: any number. NULL: no indexes. */
+    const int64_t *indexes;
 };
 
 struct fanin_op {
@@ -312,6 +319,12 @@ struct fanin_op {
      * step->switches. NULL: noise of another kind. */
     int64_t (*switches)(const void *attrs, const struct fanin_shape *in, double *keep);
     const struct fanin_fold *fold; /* how it folds; NULL: not at all */
+    /* E[m²] of what it multiplies numbers by in training (E[m] = 1); NULL: 1. What dropout_aware
+     * initializers make up for. */
+    double (*second_moment)(const void *attrs);
+    /* The unit of input k that unit u of the output is made from; -1: none of this input. NULL: u,
+     * where all shapes are of one size, or all of them (MIXES). */
+    int64_t (*source)(const struct fanin_infer *io, int k, int64_t u);
     const struct fanin_case *cases;
     int n_cases;
 };

@@ -209,6 +209,14 @@ int64_t fi_net_columns(const fanin_net *net) {
     return cols;
 }
 
+void fi_sources_init(struct fi_sources *s, const fanin_net *net, int node) {
+    const struct fi_node *n = &net->nodes[node];
+    s->op = n->op;
+    for (int k = 0; k < n->n_in; k++) s->in[k] = net->nodes[n->inputs[k]].shape;
+    s->io = (struct fanin_infer){
+        .attrs = n->attrs, .node = n->name, .n_in = n->n_in, .in = s->in, .out = n->shape};
+}
+
 int fanin_net_nodes(const fanin_net *net) {
     return net->n_nodes;
 }

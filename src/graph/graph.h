@@ -212,6 +212,18 @@ struct fanin_net {
     int n_inputs, n_outputs;
 };
 
+/* Where the units of a node come from: op->source with what it asks for, filled once a node. */
+struct fi_sources {
+    const struct fanin_op *op;
+    struct fanin_infer io;
+    struct fanin_shape in[FANIN_MAX_INPUTS];
+};
+void fi_sources_init(struct fi_sources *sources, const fanin_net *net, int node);
+/* The unit of input k that unit u is made from, -1: none. */
+static inline int64_t fi_source(const struct fi_sources *s, int k, int64_t u) {
+    return s->op->source ? s->op->source(&s->io, k, u) : u;
+}
+
 /* The node the loss is of. */
 int fi_net_result(const fanin_net *net);
 /* Numbers a sample has, over all inputs. */

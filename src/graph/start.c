@@ -39,16 +39,10 @@ static bool relu_follows(const fanin_net *net, int node, const char **seen) {
     return relu;
 }
 
-/* The share of its numbers that a dropout keeps, 1 for other ops. */
+/* The share of its numbers that a dropout keeps, or what does as much to second moments; 1 for
+ * other ops. */
 static double keep_of(const struct fi_node *node) {
-    if (!(node->op->flags & FANIN_OP_STOCHASTIC)) return 1;
-    for (const struct fanin_attr_spec *s = node->op->head.attrs; s && s->name; s++)
-        if (s->type == FANIN_ATTR_REAL && strcmp(s->name, "rate") == 0) {
-            const double rate =
-                *(const double *)(const void *)((const char *)node->attrs + s->offset);
-            return rate < 1 ? 1 - rate : 1; /* what drops everything cannot be made up for */
-        }
-    return 1;
+    return node->op->second_moment ? 1 / node->op->second_moment(node->attrs) : 1;
 }
 
 /* The same for all dropout between `node` and the next layer, looking through activations and

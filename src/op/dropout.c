@@ -46,6 +46,11 @@ static int draws(const void *attrs_) {
     return threshold > 0 && threshold < DROP_ALL;
 }
 
+static double second_moment(const void *attrs_) {
+    const double rate = ((const struct dropout *)attrs_)->rate;
+    return rate < 1 ? 1 / (1 - rate) : 1; /* what drops everything cannot be made up for */
+}
+
 static uint32_t threshold_now(const struct fanin_step *s) {
     return s->training ? threshold_of(s->attrs) : 0;
 }
@@ -157,5 +162,6 @@ FI_RECORD(op, dropout) = {
     .flops = flops,
     .draws = draws,
     .switches = switches,
+    .second_moment = second_moment,
     .cases = cases,
     .n_cases = FI_COUNT(cases)};

@@ -7,7 +7,7 @@
  * That is the coarsest equitable partition of the units of the whole graph; it is found by refining
  * colours: a unit's new colour is a hash of its old one, of the multiset of (colour, weight) it
  * reads and of the multiset it feeds. Inputs, targets and units under noise of their own (dropout)
- * are all different from the start.
+ * are all different from the start. The units of an embedding are the columns of its table.
  *
  * Weights that never move. A weight w(o, i) gets a gradient unless unit i is identically zero or
  * the gradient of unit o is. Both sets only shrink as weights begin to move, so a fixpoint from
@@ -45,7 +45,7 @@ static const struct fi_param *vector_of(const fanin_net *net, const struct fi_no
                                         bool scales) {
     for (int k = 0; k < node->n_params; k++) {
         const struct fi_param *p = &net->params[node->first_param + k];
-        if (p->spec.layout == FANIN_LAYOUT_VECTOR && p->spec.trainable &&
+        if (p->spec.layout == FANIN_LAYOUT_VECTOR && p->spec.trainable && !p->spec.table &&
             (p->spec.scales != 0) == scales && node->shape.cols % p->count == 0)
             return p;
     }
@@ -69,6 +69,20 @@ static bool is_fixed(const struct guard *g, int node) {
     return fixed;
 }
 
+/* The table of a node, or NULL: its unit u is column u % dims[1]. */
+static const struct fi_param *table_of(const fanin_net *net, const struct fi_node *node) {
+    for (int k = 0; k < node->n_params; k++)
+        if (net->params[node->first_param + k].spec.table)
+            return &net->params[node->first_param + k];
+    return NULL;
+}
+
+/* What its units start from. */
+static const struct fi_param *weights_of(const fanin_net *net, const struct fi_node *node) {
+    const struct fi_param *matrix = matrix_of(net, node);
+    return matrix ? matrix : table_of(net, node);
+}
+
 static uint64_t bits_of(fi_real w) {
     float f = (float)w;
     uint32_t bits;
@@ -79,6 +93,7 @@ static uint64_t bits_of(fi_real w) {
 
 static bool noisy(const struct fi_node *node) {
     return node->op && (node->op->flags & FANIN_OP_STOCHASTIC) &&
+           !(node->op->flags & FANIN_OP_ROW_NOISE) &&
            (!node->op->draws || node->op->draws(node->attrs));
 }
 
@@ -115,15 +130,19 @@ static void mix_matrix(const struct guard *g, int node, const struct fi_param *p
     }
 }
 
-/* Unit u of an op without a matrix belongs to unit u of each of its inputs. */
+/* Unit u of an op without a matrix belongs to one unit of each of its inputs, mostly to unit u. */
 static void mix_units(const struct guard *g, int node) {
     const struct fi_node *n = &g->net->nodes[node];
+    struct fi_sources sources;
+    fi_sources_init(&sources, g->net, node);
     for (int k = 0; k < n->n_in; k++) {
         const uint64_t mark = fi_hash_mix((uint64_t)node, 3 + (uint64_t)k);
         const bool fixed = is_fixed(g, n->inputs[k]);
         for (int64_t u = 0; u < n->shape.cols; u++) {
-            g->next[node][u] += fi_hash_mix(g->color[n->inputs[k]][u], mark);
-            if (!fixed) g->next[n->inputs[k]][u] += fi_hash_mix(g->color[node][u], ~mark);
+            const int64_t x = fi_source(&sources, k, u);
+            if (x < 0) continue;
+            g->next[node][u] += fi_hash_mix(g->color[n->inputs[k]][x], mark);
+            if (!fixed) g->next[n->inputs[k]][x] += fi_hash_mix(g->color[node][u], ~mark);
         }
     }
 }
@@ -148,12 +167,27 @@ static void mix_runs(const struct guard *g, int node) {
     }
 }
 
+/* A unit of an embedding is a column of its table. */
+static void mix_table(const struct guard *g, int node, const struct fi_param *p) {
+    const int64_t width = p->spec.dims[1], cols = g->net->nodes[node].shape.cols;
+    const fi_real *w = g->model->params + p->offset;
+    for (int64_t c = 0; c < width; c++) {
+        uint64_t hash = fi_hash_mix((uint64_t)node, 19);
+        for (int64_t r = 0; r < p->spec.dims[0]; r++)
+            hash = fi_hash_mix(hash, bits_of(w[r * width + c]));
+        for (int64_t u = c; u < cols; u += width) g->next[node][u] += hash;
+    }
+}
+
 /* Biases and norm parameters: one number a unit, or a channel of units. */
 static void mix_vectors(const struct guard *g, int node) {
     const struct fi_node *n = &g->net->nodes[node];
+    const struct fi_param *table = table_of(g->net, n);
+    if (table) mix_table(g, node, table);
     for (int k = 0; k < n->n_params; k++) {
         const struct fi_param *p = &g->net->params[n->first_param + k];
-        if (p->spec.layout != FANIN_LAYOUT_VECTOR || n->shape.cols % p->count != 0) continue;
+        if (p->spec.layout != FANIN_LAYOUT_VECTOR || p->spec.table || n->shape.cols % p->count != 0)
+            continue;
         const uint64_t mark = fi_hash_mix((uint64_t)node, 20 + (uint64_t)k);
         for (int64_t u = 0; u < n->shape.cols; u++)
             g->next[node][u] +=
@@ -216,13 +250,13 @@ static const char *reader_of(const fanin_net *net, int node) {
     for (int i = node + 1; i < net->n_nodes; i++)
         for (int k = 0; k < net->nodes[i].n_in; k++)
             if (net->nodes[i].inputs[k] == node)
-                return matrix_of(net, &net->nodes[i]) ? net->nodes[i].name : reader_of(net, i);
+                return weights_of(net, &net->nodes[i]) ? net->nodes[i].name : reader_of(net, i);
     return "what follows";
 }
 
 static enum fanin_status refuse_tied(const struct guard *g, int node) {
     const struct fi_node *n = &g->net->nodes[node];
-    const struct fi_param *p = matrix_of(g->net, n);
+    const struct fi_param *p = weights_of(g->net, n);
     int64_t tied = 0;
     count_classes(g, node);
     const uint64_t *sorted = g->next[node];
@@ -249,7 +283,7 @@ static enum fanin_status check_tied(const struct guard *g, bool noise) {
     while (!all_single(g));
     const int result = fi_net_result(g->net);
     for (int i = 0; i < g->net->n_nodes; i++)
-        if (i != result && matrix_of(g->net, &g->net->nodes[i]) &&
+        if (i != result && weights_of(g->net, &g->net->nodes[i]) &&
             g->classes[i] < g->net->nodes[i].shape.cols)
             return refuse_tied(g, i);
     return FANIN_OK;
@@ -294,33 +328,60 @@ static bool flow_matrix(const struct guard *g, int node, const struct fi_param *
     return changed;
 }
 
-/* The same for ops without a matrix. An op that mixes gives 0 where all of the run are, and hands a
- * gradient to all of it. */
-static bool flow_units(const struct guard *g, int node) {
+/* The same for a run of units of an op without a matrix: one unit, or what the op mixes. An op that
+ * mixes gives 0 where all of the run are, and hands a gradient to all of it. */
+static bool flow_run(const struct guard *g, int node, const struct fi_sources *sources, int64_t u0,
+                     int64_t run, bool at_zero) {
     const struct fi_node *n = &g->net->nodes[node];
-    const struct fanin_curve *curve = n->op->curve;
     const struct fi_param *shift = vector_of(g->net, n, false);
-    const bool mixes = (n->op->flags & FANIN_OP_MIXES) != 0;
-    const bool at_zero =
-        curve ? curve->f(n->attrs, 0) != 0 : mixes && !(n->op->flags & FANIN_OP_NORM);
-    const bool stuck = curve && curve->df(n->attrs, 0) == 0;
-    const int64_t run = mixes ? n->run : 1;
-    bool changed = false;
-    for (int64_t u0 = 0; u0 < n->shape.cols; u0 += run) {
-        bool zero = !at_zero, flat = true;
-        for (int64_t u = u0; u < u0 + run; u++) {
-            for (int k = 0; k < n->n_in; k++) zero &= g->zero[n->inputs[k]][u];
-            flat &= g->flat[node][u];
+    bool zero = !at_zero, flat = true, changed = false;
+    for (int64_t u = u0; u < u0 + run; u++) {
+        for (int k = 0; k < n->n_in; k++) {
+            const int64_t x = fi_source(sources, k, u);
+            zero &= x < 0 || g->zero[n->inputs[k]][x];
         }
-        for (int64_t u = u0; u < u0 + run; u++) {
-            if (!zero ||
-                (shift && ((moves(g, shift) && !g->flat[node][u]) || !is_zero(g, n, shift, u))))
-                changed |= clear(&g->zero[node][u]);
-            for (int k = 0; k < n->n_in; k++)
-                if (!flat && !(stuck && g->zero[n->inputs[k]][u]))
-                    changed |= clear(&g->flat[n->inputs[k]][u]);
+        flat &= g->flat[node][u];
+    }
+    const bool stuck = n->op->curve && n->op->curve->df(n->attrs, 0) == 0;
+    for (int64_t u = u0; u < u0 + run; u++) {
+        if (!zero ||
+            (shift && ((moves(g, shift) && !g->flat[node][u]) || !is_zero(g, n, shift, u))))
+            changed |= clear(&g->zero[node][u]);
+        for (int k = 0; k < n->n_in && !flat; k++) {
+            const int64_t x = fi_source(sources, k, u);
+            if (x >= 0 && !(stuck && g->zero[n->inputs[k]][x]))
+                changed |= clear(&g->flat[n->inputs[k]][x]);
         }
     }
+    return changed;
+}
+
+/* A unit of a product is 0 where one factor is, and so is what it hands to the others. */
+static bool flow_product(const struct guard *g, int node, int64_t u) {
+    const struct fi_node *n = &g->net->nodes[node];
+    int zeros = 0;
+    bool changed = false;
+    for (int k = 0; k < n->n_in; k++) zeros += g->zero[n->inputs[k]][u];
+    if (zeros == 0) changed |= clear(&g->zero[node][u]);
+    for (int k = 0; k < n->n_in && !g->flat[node][u]; k++)
+        if (zeros == g->zero[n->inputs[k]][u]) changed |= clear(&g->flat[n->inputs[k]][u]);
+    return changed;
+}
+
+static bool flow_units(const struct guard *g, int node) {
+    const struct fi_node *n = &g->net->nodes[node];
+    const unsigned flags = n->op->flags;
+    const struct fanin_curve *curve = n->op->curve;
+    const bool mixes = (flags & FANIN_OP_MIXES) != 0;
+    const bool at_zero = curve ? curve->f(n->attrs, 0) != 0
+                               : (flags & FANIN_OP_SHIFTS) || (mixes && !(flags & FANIN_OP_NORM));
+    const int64_t run = mixes ? n->run : 1;
+    struct fi_sources sources;
+    bool changed = false;
+    fi_sources_init(&sources, g->net, node);
+    for (int64_t u = 0; u < n->shape.cols; u += run)
+        changed |= flags & FANIN_OP_PRODUCT ? flow_product(g, node, u)
+                                            : flow_run(g, node, &sources, u, run, at_zero);
     return changed;
 }
 

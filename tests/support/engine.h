@@ -70,6 +70,15 @@ static inline double test_input(uint64_t stream, uint64_t i) {
     return v < 0 ? 2 * v - 0.05 : 2 * v + 0.05;
 }
 
+/* Number i of input k of a case: an index where the case has one. */
+static inline double case_number(const struct fanin_case *c, int k, uint64_t stream, uint64_t i) {
+    int64_t cols = 1;
+    for (int d = 0; d < FANIN_MAX_RANK && c->dims[k][d]; d++) cols *= c->dims[k][d];
+    const int64_t below = k == 0 && c->indexes ? c->indexes[i % (uint64_t)cols] : 0;
+    if (below == 0) return test_input(stream, i);
+    return floor((0.5 + 0.5 * test_number(stream, i)) * (double)below);
+}
+
 static inline int case_rank(const int64_t *dims) {
     int rank = 0;
     while (rank < FANIN_MAX_RANK && dims[rank]) rank++;
