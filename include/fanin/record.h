@@ -223,8 +223,9 @@ struct fanin_step {
     int n_in;
     const struct fanin_tensor *x[FANIN_MAX_INPUTS];
     const struct fanin_tensor *y;
-    const struct fanin_shape *shape;                 /* of a sample of y */
-    const struct fanin_tensor *dy;                   /* backward only */
+    const struct fanin_shape *x_shape[FANIN_MAX_INPUTS]; /* of one sample */
+    const struct fanin_shape *shape;                     /* of a sample of y */
+    const struct fanin_tensor *dy;                       /* backward only */
     const struct fanin_tensor *dx[FANIN_MAX_INPUTS]; /* NULL where nobody needs it; overwritten */
     const struct fanin_param_view *params;
     void *state;

@@ -324,7 +324,10 @@ static enum fanin_status make_steps(struct planner *p) {
         s->y = &e->y[i];
         s->shape = &node->shape;
         s->dy = e->dy[i].data ? &e->dy[i] : NULL;
-        for (int k = 0; k < node->n_in; k++) s->x[k] = &e->y[node->inputs[k]];
+        for (int k = 0; k < node->n_in; k++) {
+            s->x[k] = &e->y[node->inputs[k]];
+            s->x_shape[k] = &p->net->nodes[node->inputs[k]].shape;
+        }
         s->params = e->views + node->first_param;
         s->key = fi_key(e->model->seed, node->op ? node->op->head.name : "input", node->name);
         s->emit = fi_emit_range;

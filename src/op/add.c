@@ -12,20 +12,7 @@
 #define TASK_NUMBERS 32768 /* grain of a thread's work */
 
 static enum fanin_status infer(struct fanin_infer *io) {
-    char first[FI_SHAPE_TEXT], other[FI_SHAPE_TEXT];
-    if (io->n_in < 2) return io->fail(io, "add reads 2 to %d nodes, not 1", FANIN_MAX_INPUTS);
-    io->out = io->in[0];
-    for (int k = 1; k < io->n_in; k++) {
-        bool same = io->in[k].rank == io->out.rank;
-        for (int i = 0; same && i < io->out.rank; i++) same = io->in[k].dims[i] == io->out.dims[i];
-        if (!same)
-            return io->fail(io,
-                            "inputs that are added must have one shape, but input 1 is %s and "
-                            "input %d is %s",
-                            fi_op_shape_text(first, &io->out), k + 1,
-                            fi_op_shape_text(other, &io->in[k]));
-    }
-    return FANIN_OK;
+    return fi_op_infer_joined(io, "add");
 }
 
 static int64_t rows_per_task(const struct fanin_step *s) {

@@ -38,9 +38,111 @@ void fi_op_keep(const struct fanin_step *s, int64_t first, int64_t n, int64_t pe
     for (int64_t i = 0; i < n; i++) keep[i] = s->switches[(first + i) % per_sample];
 }
 
+void fi_op_clear(const struct fanin_block *b, fi_real *y, int64_t ldy) {
+    for (int64_t r = 0; r < b->rows; r++) memset(y + r * ldy, 0, (size_t)b->cols * sizeof(fi_real));
+}
+
+enum fanin_status fi_op_infer_joined(struct fanin_infer *io, const char *name) {
+    char first[FI_SHAPE_TEXT], other[FI_SHAPE_TEXT];
+    if (io->n_in < 2) return io->fail(io, "%s reads 2 to %d nodes, not 1", name, FANIN_MAX_INPUTS);
+    io->out = io->in[0];
+    for (int k = 1; k < io->n_in; k++) {
+        bool same = io->in[k].rank == io->out.rank;
+        for (int i = 0; same && i < io->out.rank; i++) same = io->in[k].dims[i] == io->out.dims[i];
+        if (!same)
+            return io->fail(
+                io, "inputs of %s must have one shape, but input 1 is %s and input %d is %s", name,
+                fi_op_shape_text(first, &io->out), k + 1, fi_op_shape_text(other, &io->in[k]));
+    }
+    return FANIN_OK;
+}
+
+enum fanin_status fi_op_axis(const struct fanin_infer *io, int64_t axis, int *dim) {
+    char text[FI_SHAPE_TEXT];
+    const int rank = io->in[0].rank;
+    if (axis == 0) return io->fail(io, "axis 0 is the batch; the first of a sample is axis 1");
+    if (axis > rank || axis < -rank)
+        return io->fail(io, "there is no axis %lld: samples are %s, whose axes are 1 to %d",
+                        (long long)axis, fi_op_shape_text(text, &io->in[0]), rank);
+    *dim = (int)(axis > 0 ? axis - 1 : axis + rank);
+    return FANIN_OK;
+}
+
+int64_t fi_op_span(const struct fanin_shape *shape, int first, int end) {
+    int64_t span = 1;
+    for (int i = first; i < end; i++) span *= shape->dims[i];
+    return span;
+}
+
+double fi_op_no_flops(const struct fanin_infer *io) {
+    (void)io;
+    return 0;
+}
+
 void fi_op_each_rows(const struct fanin_step *s, double flops_per_number,
                      void (*rows)(void *step, int64_t task)) {
     const double work = flops_per_number * (double)s->rows * (double)s->y->cols;
     fi_parallel(fi_step_ctx(s), (s->rows + FI_OP_TASK_ROWS - 1) / FI_OP_TASK_ROWS, work, rows,
                 (void *)(uintptr_t)s);
+}
+
+/* ---- noise ---------------------------------------------------------------------------------------- */
+
+#define DRAW_CHUNK 16384 /* numbers drawn by one task */
+/* What a number costs, in floating-point operations. */
+#define MASK_FLOPS 20.0
+#define NORMAL_FLOPS 60.0
+
+struct masks {
+    const struct fanin_step *step;
+    uint32_t threshold;
+};
+
+static void mask_task(void *arg, int64_t chunk) {
+    const struct masks *m = arg;
+    const struct fanin_step *s = m->step;
+    const int64_t first = chunk * DRAW_CHUNK;
+    const int64_t n = FI_MIN(DRAW_CHUNK, s->rows * s->y->cols - first);
+    fi_op_keep(s, first, n, s->y->cols, m->threshold, (uint8_t *)s->state + first);
+}
+
+void fi_op_draw_mask(const struct fanin_step *s, uint32_t threshold) {
+    const int64_t n = s->rows * s->y->cols;
+    struct masks m = {s, threshold};
+    if (fi_op_drops_some(threshold))
+        fi_parallel(fi_step_ctx(s), (n + DRAW_CHUNK - 1) / DRAW_CHUNK, MASK_FLOPS * (double)n,
+                    mask_task, &m);
+}
+
+void fi_op_apply_mask(const struct fanin_step *s, const struct fanin_block *b, fi_real scale,
+                      const fi_real *x, int64_t ldx, fi_real *y, int64_t ldy) {
+    for (int64_t r = 0; r < b->rows; r++, x += ldx, y += ldy) {
+        const uint8_t *mask = fi_op_mask_row(s, b, r);
+        FI_IVDEP
+        for (int64_t c = 0; c < b->cols; c++) {
+            const fi_real v = x[c] * scale;
+            y[c] = mask[c] ? v : 0;
+        }
+    }
+}
+
+/* Numbers come in pairs; a shard may begin at the second of one. */
+static void normal_task(void *arg, int64_t chunk) {
+    const struct fanin_step *s = arg;
+    fi_real *to = (fi_real *)s->state + chunk * DRAW_CHUNK;
+    int64_t n = FI_MIN(DRAW_CHUNK, s->rows * s->y->cols - chunk * DRAW_CHUNK);
+    int64_t first = s->row0 * s->y->cols + chunk * DRAW_CHUNK;
+    if (first & 1) {
+        fi_real pair[2];
+        fi_random_normal(s->key, s->step, first - 1, 2, pair);
+        *to++ = pair[1];
+        first++, n--;
+    }
+    fi_random_normal(s->key, s->step, first, n, to);
+}
+
+void fi_op_draw_normal(const struct fanin_step *s) {
+    const int64_t n = s->rows * s->y->cols;
+    fi_parallel(fi_step_ctx(s), (n + DRAW_CHUNK - 1) / DRAW_CHUNK, NORMAL_FLOPS * (double)n,
+                normal_task, (void *)(uintptr_t)s);
 }

@@ -25,6 +25,7 @@ struct golden {
     const char *kind, *name;
     bool training;
     struct fanin_attr attrs[8];
+    double lists[8][16]; /* of the attributes that are lists */
     int n_attrs;
     int64_t rows;
     int64_t dims[4][FANIN_MAX_RANK];
@@ -71,10 +72,17 @@ static bool read_line(struct golden *g, const char *key, char **at) {
         attr->name = word(at);
         const char *type = word(at);
         attr->is_null = strcmp(type, "null") == 0;
-        if (strcmp(type, "text") == 0)
+        if (strcmp(type, "text") == 0) {
             attr->text = word(at);
-        else if (!attr->is_null)
+        } else if (strcmp(type, "list") == 0) {
+            double *list = g->lists[g->n_attrs - 1];
+            attr->list = list;
+            attr->n_list = strtoll(word(at), NULL, 10);
+            assert_true(attr->n_list <= FI_COUNT(g->lists[0]));
+            for (int64_t i = 0; i < attr->n_list; i++) list[i] = strtod(word(at), NULL);
+        } else if (!attr->is_null) {
             attr->number = strtod(word(at), NULL);
+        }
     } else if (strcmp(key, "rows") == 0) {
         g->rows = strtoll(word(at), NULL, 10);
     } else if (strcmp(key, "input") == 0) {

@@ -152,6 +152,7 @@ static inline void op_run_create(struct op_run *run, fanin_ctx *ctx, const char 
         run->x[i] = test_tensor(a, c->rows, run->in[i].cols);
         run->dx[i] = test_tensor(a, c->rows, run->in[i].cols);
         run->s.x[i] = &run->x[i];
+        run->s.x_shape[i] = &run->in[i];
         run->s.dx[i] = &run->dx[i];
     }
     for (int i = 0; i < run->io.n_params; i++) {

@@ -12,7 +12,7 @@ A line is a word and its values; '#' begins a comment. `twin KIND NAME` promises
 there is none. A case:
 
     case KIND NAME MODE        KIND op or loss, MODE training or inference
-    attr NAME number|text|null V
+    attr NAME number|text|null V    or: attr NAME list N V1 ... VN
     rows N
     input D1 D2 ...            the shape of a sample, a line per input
     tensor WHAT N V1 ... VN    row-major; x0 x1 ... inputs, y, dy, dx0 dx1 ..., param:S before the call, grad:S,
@@ -49,6 +49,8 @@ ACTIVATIONS = [
     ("tanh", torch.tanh, [{}]),
 ]
 WITHOUT = {"dropout": "its masks are random; see tests/op/test_dropout.c"}
+WITHOUT.update({name: "its noise is random; see tests/op/test_noise.c" for name in (
+    "alpha_dropout", "gaussian_dropout", "gaussian_noise", "stochastic_depth")})
 OUT, TWINS = [], []
 
 
@@ -79,6 +81,8 @@ def begin(kind, name, mode, attrs, rows, shapes):
     for key, value in attrs.items():
         if value is None:
             line("attr", key, "null", 0)
+        elif isinstance(value, (list, tuple)):
+            line("attr", key, "list", len(value), *value)
         else:
             line("attr", key, "text" if isinstance(value, str) else "number", value)
     line("rows", rows)
@@ -103,7 +107,7 @@ def op(name, function, inputs, attrs=None, params=None, statistics=None, mode="t
         y.backward(torch.tensor(dy.astype(np.float64)))
         tensor("dy", dy)
         for i, x in enumerate(xs):
-            tensor(f"dx{i}", x.grad)
+            tensor(f"dx{i}", torch.zeros_like(x) if x.grad is None else x.grad)  # None: an index
         for key, value in ps.items():
             tensor(f"grad:{key}", value.grad)
     for key, value in ss.items():
@@ -193,6 +197,25 @@ def layers():
     op("flatten", lambda xs, ps, ss: xs[0].flatten(1), [normal(3, 2, 4)])
 
 
+def shapes():
+    """Joins, parts and factors."""
+    for shape, n in (((5,), 2), ((3, 4), 3)):
+        op("multiply", lambda xs, ps, ss: torch.stack(xs).prod(0), [normal(4, *shape) for _ in range(n)])
+    for shape, attrs in (((7,), {"value": 0.5}), ((3, 5), {"per": "channel"}), ((4,), {"per": "channel"}),
+                         ((2, 3, 2), {"value": -2, "trainable": 0})):
+        c = shape[0] if attrs.get("per") else 1
+        params = {"weight": normal(c)} if attrs.get("trainable", 1) else {}
+        factor = lambda ps: ps["weight"].view(-1, *[1] * (len(shape) - 1)) if ps else attrs["value"]
+        op("scale", lambda xs, ps, ss: factor(ps) * xs[0], [normal(6, *shape)], attrs, params)
+    for axis, inputs in ((-1, ((3,), (1,), (4,))), (1, ((2, 3), (1, 3))), (2, ((2, 3), (2, 1))), (-2, ((1, 2, 2), (1, 3, 2)))):
+        op("concat", lambda xs, ps, ss: torch.cat(xs, axis), [normal(3, *shape) for shape in inputs], {"axis": axis})
+    op("reshape", lambda xs, ps, ss: xs[0].reshape(3, 2, -1, 3), [normal(3, 4, 6)], {"shape": (2, -1, 3)})
+    for shape, attrs, cut in (((8,), {"start": 2, "end": 5}, np.s_[:, 2:5]), ((8,), {"start": -3}, np.s_[:, -3:]),
+                              ((3, 5), {"start": 1, "end": -1, "axis": 2}, np.s_[:, :, 1:-1]),
+                              ((3, 5), {"end": 2, "axis": 1}, np.s_[:, :2])):
+        op("slice", lambda xs, ps, ss: xs[0][cut], [normal(3, *shape)], attrs)
+
+
 def loss(name, function, rows, cols, truth, values):
     """function(z, truth) -> the mean over the batch."""
     begin("loss", name, "training", {}, rows, [(cols,)])
@@ -219,7 +242,7 @@ def main():
     activations()
     layers()
     losses()
-    for seed, part in enumerate((row_norms, cumulative_norm), 21):
+    for seed, part in enumerate((row_norms, cumulative_norm, shapes), 21):
         rng = np.random.default_rng(seed)  # its own numbers, so that none of these moves another
         part()
     print("# Written by tools/golden/ops.py, which says what the lines mean. PyTorch "
