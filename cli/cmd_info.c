@@ -231,7 +231,7 @@ static void print_classes(const struct app *app, const fanin_data *data) {
 static void print_columns(const struct app *app, const fanin_data *data) {
     int64_t n = fanin_data_shape(data)->cols;
     int json = app->common->json;
-    struct fanin_column_info c = {0}, all = {NULL, INFINITY, -INFINITY, 0, 0};
+    struct fanin_column_info c = {0}, all = {.min = INFINITY, .max = -INFINITY};
     for (int64_t i = 0; i < n; i++) {
         fanin_data_column(data, FANIN_TRAIN, i, &c);
         all.min = fmin(all.min, c.min);
@@ -240,16 +240,23 @@ static void print_columns(const struct app *app, const fanin_data *data) {
         all.missing += c.missing;
         if (!c.name) continue;
         struct fanin_text name = {"name", c.name};
-        struct fanin_figure figures[] = {
-            {"min", c.min}, {"max", c.max}, {"mean", c.mean}, {"missing", (double)c.missing}};
+        struct fanin_figure figures[] = {{"min", c.min},
+                                         {"max", c.max},
+                                         {"mean", c.mean},
+                                         {"missing", (double)c.missing},
+                                         {"vocabulary", (double)c.vocabulary}};
+        char indexes[64] = "";
+        if (c.vocabulary > 0)
+            snprintf(indexes, sizeof indexes, "  indexes, vocabulary %lld",
+                     (long long)c.vocabulary);
         if (!json && i == 0)
             printf("\n%-24s %12s %12s %12s %9s\n", "column (training part)", "min", "max", "mean",
                    "missing");
         if (json)
-            fanin_report_note(app->report, "column", &name, 1, figures, 4);
+            fanin_report_note(app->report, "column", &name, 1, figures, c.vocabulary > 0 ? 5 : 4);
         else
-            printf("%-24s %12.6g %12.6g %12.6g %9lld\n", c.name, c.min, c.max, c.mean,
-                   (long long)c.missing);
+            printf("%-24s %12.6g %12.6g %12.6g %9lld%s\n", c.name, c.min, c.max, c.mean,
+                   (long long)c.missing, indexes);
     }
     if (n > 0 && c.name) return;
     struct fanin_figure figures[] = {

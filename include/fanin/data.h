@@ -65,6 +65,7 @@ struct fanin_column_info {
     const char *name;      /* NULL: the columns have no names (pixels) */
     double min, max, mean; /* of the numbers that are there; NaN if there are none */
     int64_t missing;
+    int64_t vocabulary; /* a column of indexes holds 0 .. vocabulary - 1; 0: it is none */
 };
 FANIN_API void fanin_data_column(const fanin_data *data, enum fanin_part part, int64_t index,
                                  struct fanin_column_info *out);

@@ -21,14 +21,24 @@ struct csv {
     const char *target;
     int header; /* enum csv_header */
     const char *delimiter;
-    int missing; /* enum csv_missing */
+    struct fanin_texts missing, categories; /* words of the two lists below */
     const char *na;
     int task; /* enum fanin_task, where FANIN_UNLABELED stands for auto */
-    const char *categorical, *ignore;
+    struct fanin_texts columns, categorical, ignore;
     int64_t max_categories, min_count;
 };
 enum csv_header { CSV_HEADER_AUTO, CSV_HEADER_YES, CSV_HEADER_NO };
-enum csv_missing { CSV_MISSING_MEAN, CSV_MISSING_ERROR };
+/* In the order of the words. MEAN, MEDIAN and MOST_FREQUENT are those of enum fi_fill. */
+enum csv_missing {
+    CSV_MISSING_MEAN,
+    CSV_MISSING_MEDIAN,
+    CSV_MISSING_MOST_FREQUENT,
+    CSV_MISSING_FLAG,
+    CSV_MISSING_ERROR
+};
+#define CSV_MISSING_WORDS "mean|median|most_frequent|flag|error"
+enum csv_categories { CSV_ONE_HOT, CSV_INDEX };
+#define CSV_CATEGORIES_WORDS "one_hot|index"
 
 /* ---- rows ------------------------------------------------------------------------------------------ */
 
@@ -41,7 +51,8 @@ struct csv_file {
     locale_t c_locale;
 };
 
-/* Reads the file and refuses what is no UTF-8 text. delimiter: "auto", "tab" or one character. */
+/* Reads the file and refuses what is no UTF-8 text. delimiter: "auto", "comma", "semicolon", "tab",
+ * "bar" or one character. */
 enum fanin_status fi_csv_open(struct csv_file *file, fanin_ctx *ctx, const char *path,
                               const char *delimiter);
 void fi_csv_close(struct csv_file *file);
@@ -77,26 +88,30 @@ struct csv_words {
 /* The number of a text, -1 if it is not there. */
 int64_t fi_csv_find(const struct csv_words *words, const char *text);
 enum fanin_status fi_csv_add(struct fi_arena *arena, struct csv_words *words, const char *text);
-/* Keeps the words that were added at least min_count times, sorted: by value if `numeric`, else by
- * bytes. */
+/* Keeps the words that were added at least min_count times, with their counts, sorted: by value if
+ * `numeric`, else by bytes. */
 enum fanin_status fi_csv_sort(struct fi_arena *arena, const struct csv_file *file,
                               struct csv_words *words, int64_t min_count, bool numeric);
 
 /* ---- schema --------------------------------------------------------------------------------------------- */
 
-/* One column that is used. A category becomes one input per value (the empty text: a missing
- * value), and one more for all others where `other`. */
+/* One column that is used. A number is one input, and one more that is 1 where the number is
+ * missing, where `flag`. A category becomes one input per value (the empty text: a missing value),
+ * and one more for all others where `other`; or, where `index`, one input that holds the value's
+ * number, counted from 1, and 0 for all others. */
 struct csv_column {
     const char *name;
     int64_t place; /* in the rows of the file at hand; -1: not there */
-    bool category, other;
+    int missing;   /* enum csv_missing, never FLAG; MOST_FREQUENT of a category: `usual` */
+    bool flag, category, other, index;
     struct csv_words values;
+    int64_t usual;        /* the value that a missing one becomes; -1: none */
     int64_t first, width; /* its inputs */
 };
 
 struct csv_schema {
     char delimiter;
-    bool header, may_miss;
+    bool header;
     const char *na;      /* words that mean missing, separated by spaces */
     bool na_starts[256]; /* the bytes they begin with: most cells are told from these */
     int64_t fields;      /* cells in a row of the training file */

@@ -4,14 +4,21 @@
  * categories and the classes, where there are any.
  *
  *   numbers    a column whose cells are all numbers (or missing). One in ten or fewer texts among
- * numbers is taken for a mistake and refused, with the line category   a column of texts: one input
- * per value that comes min_count times or more, sorted; the rarer ones share one more, which also
- * takes what prediction brings and training never saw target     texts are classes; so are up to 20
- * different whole numbers; anything else is regression
+ *              numbers is taken for a mistake and refused, with the line
+ *   category   a column of texts: one input per value that comes min_count times or more, sorted;
+ *              the rarer ones share one more, which also takes what prediction brings and training
+ *              never saw. Or one input with the value's number, where 0 stands for all of these
+ *   target     texts are classes; so are up to 20 different whole numbers; anything else is
+ *              regression
+ *
+ * Where no value is rare, an unknown one is all zeros: an input of its own would be 0 in every
+ * training row, so its weights would stay as they were drawn, and an unknown value would add noise.
  */
 #include "data/csv_learn.h"
 
 enum { MAX_CLASSES = 65536, STRAY_SHARE = 10 };
+/* Most values of a category where `max_categories` says nothing: inputs, numbers. */
+enum { MAX_INPUTS = 256, MAX_INDEX = 65536 };
 
 /* ---- kinds ------------------------------------------------------------------------------------------------- */
 
@@ -35,6 +42,31 @@ static enum fanin_status settle_input(struct csv_learning *l, int64_t j, bool *u
                            "is no number, as nearly all others of the column are (to take them as "
                            "texts, list the column in `categorical`)");
     if (!c->category && c->bad) return refuse_cell(l, j, c->bad_line, c->bad, not_finite);
+    return FANIN_OK;
+}
+
+/* What the rule for missing values means for the column. In a category, missing is a value like
+ * others, unless the column is given another rule by its name. */
+static enum fanin_status settle_missing(const struct csv_learning *l, const struct csv_seen *seen,
+                                        struct csv_column *c) {
+    c->missing = seen->missing_rule;
+    c->usual = -1;
+    if (!c->category) {
+        c->flag = c->missing == CSV_MISSING_FLAG && seen->missing > 0;
+        if (c->missing == CSV_MISSING_FLAG) c->missing = CSV_MISSING_MEAN;
+        return FANIN_OK;
+    }
+    if (!seen->own_rule || c->missing == CSV_MISSING_FLAG)
+        c->missing = CSV_MISSING_MEAN;
+    else if (c->missing == CSV_MISSING_MEAN || c->missing == CSV_MISSING_MEDIAN)
+        return fi_fail(l->file->ctx, FANIN_ERR_RECIPE,
+                       "%s: column '%s' is a category, which has no mean or median (csv attribute "
+                       "missing): most_frequent, flag (a value of its own) or error",
+                       l->file->path, c->name);
+    if (c->missing == CSV_MISSING_ERROR && seen->missing > 0)
+        return fi_fail(l->file->ctx, FANIN_ERR_DATA,
+                       "%s:%lld: column '%s': a value is missing, which `missing` makes an error",
+                       l->file->path, (long long)seen->missing_line, c->name);
     return FANIN_OK;
 }
 
@@ -66,9 +98,14 @@ static enum fanin_status settle_columns(struct csv_learning *l) {
         bool use = false;
         if (j == l->target || l->columns[j].ignored) continue;
         FI_TRY(settle_input(l, j, &use));
-        if (use)
-            s->inputs[s->n_inputs++] = (struct csv_column){
-                .name = l->columns[j].first, .place = j, .category = l->columns[j].category};
+        if (!use) continue;
+        const struct csv_seen *seen = &l->columns[j];
+        struct csv_column *c = &s->inputs[s->n_inputs++];
+        *c = (struct csv_column){.name = seen->first,
+                                 .place = j,
+                                 .category = seen->category,
+                                 .index = seen->category && seen->as == CSV_INDEX};
+        FI_TRY(settle_missing(l, seen, c));
     }
     return settle_target(l);
 }
@@ -83,13 +120,17 @@ static enum fanin_status collect(void *arg, const struct csv_row *row) {
         struct csv_column *c = &s->inputs[i];
         if (!c->category) continue;
         const char *cell = row->cells[c->place];
-        FI_TRY(fi_csv_add(l->arena, &c->values, fi_csv_is_missing(s, cell) ? "" : cell));
-        if (c->values.n > l->attrs->max_categories)
+        const bool missing = fi_csv_is_missing(s, cell);
+        int64_t most = l->attrs->max_categories;
+        if (most == 0) most = c->index ? MAX_INDEX : MAX_INPUTS;
+        if (missing && c->missing == CSV_MISSING_MOST_FREQUENT) continue;
+        FI_TRY(fi_csv_add(l->arena, &c->values, missing ? "" : cell));
+        if (c->values.n > most)
             return fi_fail(l->file->ctx, FANIN_ERR_DATA,
                            "%s:%lld: column '%s' has more than %lld different texts (list it in "
-                           "`ignore`, or raise `max_categories`)",
-                           l->file->path, (long long)row->line, c->name,
-                           (long long)l->attrs->max_categories);
+                           "`ignore`, raise `max_categories`%s)",
+                           l->file->path, (long long)row->line, c->name, (long long)most,
+                           c->index ? "" : ", or take their numbers: `categories: index`");
     }
     const char *cell = row->cells[s->target.place];
     char buffer[32];
@@ -99,6 +140,14 @@ static enum fanin_status collect(void *arg, const struct csv_row *row) {
                        "%s: the target '%s' has more than %d different values", l->file->path,
                        s->target.name, (int)MAX_CLASSES);
     return fi_csv_add(l->arena, &s->classes, fi_csv_class(l->file, s, cell, buffer));
+}
+
+/* The first one of those that come most often. */
+static int64_t most_frequent(const struct csv_words *words) {
+    int64_t best = 0;
+    for (int64_t i = 1; i < words->n; i++)
+        if (words->list[i].count > words->list[best].count) best = i;
+    return best;
 }
 
 /* Sorts the values, puts the rare ones together, drops categories that say nothing. */
@@ -112,6 +161,7 @@ static enum fanin_status settle_values(struct csv_learning *l) {
             FI_TRY(fi_csv_sort(l->arena, l->file, &c.values, l->attrs->min_count, false));
             c.other = c.values.n < all;
             if (c.values.n == 0) continue;
+            if (c.missing == CSV_MISSING_MOST_FREQUENT) c.usual = most_frequent(&c.values);
         }
         s->inputs[kept++] = c;
     }
@@ -135,22 +185,34 @@ static enum fanin_status collect_values(struct csv_learning *l) {
     return settle_values(l);
 }
 
+static void note_missing(const struct csv_learning *l, struct fi_text *text) {
+    static const char *const words[] = {"the mean", "the median", "the most frequent one"};
+    const struct csv_schema *s = l->schema;
+    for (int rule = 0; rule < FI_COUNT(words); rule++)
+        for (int flag = 0; flag < 2; flag++) {
+            int64_t missing = 0;
+            for (int64_t i = 0; i < s->n_inputs; i++) {
+                const struct csv_column *c = &s->inputs[i];
+                if (!c->category && c->missing == rule && c->flag == flag)
+                    missing += l->columns[c->place].missing;
+            }
+            if (missing > 0)
+                fi_text_add(text, ", %lld missing numbers become %s%s", (long long)missing,
+                            words[rule], flag ? ", with an input that says so" : "");
+        }
+}
+
 static enum fanin_status write_note(struct csv_learning *l) {
     const struct csv_schema *s = l->schema;
-    int64_t categories = 0, missing = 0, unused = l->n - 1 - s->n_inputs;
-    for (int64_t i = 0; i < s->n_inputs; i++) {
-        const struct csv_seen *c = &l->columns[s->inputs[i].place];
-        categories += s->inputs[i].category;
-        if (!s->inputs[i].category) missing += c->missing;
-    }
+    int64_t categories = 0, unused = l->n - 1 - s->n_inputs;
+    for (int64_t i = 0; i < s->n_inputs; i++) categories += s->inputs[i].category;
     struct fi_text text;
     fi_text_init(&text, l->file->ctx);
     fi_text_add(&text, "%s, %lld numeric and %lld categorical columns",
                 s->header ? "header" : "no header", (long long)(s->n_inputs - categories),
                 (long long)categories);
     if (unused > 0) fi_text_add(&text, " (%lld left out)", (long long)unused);
-    if (missing > 0)
-        fi_text_add(&text, ", %lld missing numbers become the mean", (long long)missing);
+    note_missing(l, &text);
     const struct csv_seen *t = &l->columns[l->target];
     fi_text_add(&text, "; target '%s': ", s->target.name);
     if (s->task == FANIN_REGRESSION)
@@ -185,11 +247,11 @@ enum fanin_status fi_csv_plain(struct csv_schema *out, const struct csv_file *fi
                        "behind them)",
                        file->path, (long long)l.n, (long long)cols);
     out->fields = l.n;
-    out->may_miss = false;
     out->inputs = fi_arena_alloc(arena, cols, sizeof(*out->inputs));
     if (!out->inputs) return FANIN_ERR_MEMORY;
     for (int64_t j = 0; j < cols; j++)
-        out->inputs[out->n_inputs++] = (struct csv_column){.name = l.columns[j].first, .place = j};
+        out->inputs[out->n_inputs++] = (struct csv_column){
+            .name = l.columns[j].first, .place = j, .missing = CSV_MISSING_ERROR, .usual = -1};
     if (l.n > cols) {
         out->target = (struct csv_column){.name = l.columns[cols].first, .place = cols, .width = 1};
         out->task = like->task;

@@ -18,6 +18,8 @@ struct csv_seen {
     int64_t missing_line, text_line, bad_line; /* the first of each; bad: not finite */
     const char *text, *bad;
     bool fractions, recurs, category, ignored;
+    int missing_rule, as; /* enum csv_missing, enum csv_categories */
+    bool own_rule;        /* missing_rule was given for this column by its name */
     double integers[FI_CSV_INTEGER_CLASSES + 1];
     int n_integers;
 };

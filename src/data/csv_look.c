@@ -52,22 +52,63 @@ static enum fanin_status no_column(const struct csv_learning *l, const char *wha
                    nearest ? "'?" : "");
 }
 
-/* A list of columns, separated by commas. */
-static enum fanin_status mark_columns(struct csv_learning *l, const char *what, const char *list,
-                                      bool ignore) {
-    for (const char *p = list; p && *p;) {
-        p += strspn(p, " ,");
-        size_t length = strcspn(p, ",");
-        const char *next = p + length;
-        while (length > 0 && p[length - 1] == ' ') length--;
-        if (length == 0) break;
-        int64_t j = find_column(l, p, length);
-        if (j < 0) return no_column(l, what, p, length);
-        if (ignore)
-            l->columns[j].ignored = true;
-        else
-            l->columns[j].category = true;
-        p = next;
+static enum fanin_status named_column(struct csv_learning *l, const char *what, const char *name,
+                                      struct csv_seen **out) {
+    const int64_t j = find_column(l, name, strlen(name));
+    if (j < 0) return no_column(l, what, name, strlen(name));
+    *out = &l->columns[j];
+    return FANIN_OK;
+}
+
+/* What `columns`, `ignore` and `categorical` say. */
+static enum fanin_status mark_columns(struct csv_learning *l) {
+    const struct csv *a = l->attrs;
+    struct csv_seen *c = NULL;
+    for (int64_t j = 0; j < l->n; j++) l->columns[j].ignored = a->columns.n > 0;
+    for (int64_t i = 0; i < a->columns.n; i++) {
+        FI_TRY(named_column(l, "columns", a->columns.items[i].text, &c));
+        c->ignored = false;
+    }
+    for (int64_t i = 0; i < a->ignore.n; i++) {
+        FI_TRY(named_column(l, "ignore", a->ignore.items[i].text, &c));
+        c->ignored = true;
+    }
+    for (int64_t i = 0; i < a->categorical.n; i++) {
+        FI_TRY(named_column(l, "categorical", a->categorical.items[i].text, &c));
+        c->category = true;
+    }
+    return FANIN_OK;
+}
+
+/* The word for all columns: the one without a name, or under the name "*". */
+static int common_word(const struct fanin_texts *texts, const char *words, int def) {
+    for (int64_t i = 0; i < texts->n; i++)
+        if (!texts->items[i].name || strcmp(texts->items[i].name, "*") == 0)
+            return fi_word_index(words, texts->items[i].text);
+    return def;
+}
+
+/* What `missing` and `categories` say for all columns, then for single ones. */
+static enum fanin_status mark_rules(struct csv_learning *l) {
+    const struct fanin_texts *missing = &l->attrs->missing, *as = &l->attrs->categories;
+    struct csv_seen *c = NULL;
+    for (int64_t j = 0; j < l->n; j++) {
+        l->columns[j].missing_rule = common_word(missing, CSV_MISSING_WORDS, CSV_MISSING_MEAN);
+        l->columns[j].as = common_word(as, CSV_CATEGORIES_WORDS, CSV_ONE_HOT);
+    }
+    for (int64_t i = 0; i < missing->n; i++) {
+        const struct fanin_named_text *item = &missing->items[i];
+        if (!item->name || strcmp(item->name, "*") == 0) continue;
+        FI_TRY(named_column(l, "missing", item->name, &c));
+        c->missing_rule = fi_word_index(CSV_MISSING_WORDS, item->text);
+        c->own_rule = true;
+    }
+    for (int64_t i = 0; i < as->n; i++) {
+        const struct fanin_named_text *item = &as->items[i];
+        if (!item->name || strcmp(item->name, "*") == 0) continue;
+        FI_TRY(named_column(l, "categories", item->name, &c));
+        c->as = fi_word_index(CSV_CATEGORIES_WORDS, item->text);
+        c->category = true;
     }
     return FANIN_OK;
 }
@@ -81,8 +122,8 @@ static enum fanin_status take_first_row(struct csv_learning *l, const struct csv
         l->columns[j].first = fi_arena_strdup(l->arena, row->cells[j]);
         if (!l->columns[j].first) return FANIN_ERR_MEMORY;
     }
-    FI_TRY(mark_columns(l, "categorical", l->attrs->categorical, false));
-    FI_TRY(mark_columns(l, "ignore", l->attrs->ignore, true));
+    FI_TRY(mark_columns(l));
+    FI_TRY(mark_rules(l));
     const char *target = l->attrs->target;
     l->target = l->n - 1;
     if (target && *target) {
@@ -200,8 +241,7 @@ static enum fanin_status settle_header(struct csv_learning *l) {
 }
 
 enum fanin_status fi_csv_look(struct csv_learning *l, struct csv_schema *out) {
-    *out = (struct csv_schema){.delimiter = l->file->delimiter,
-                               .may_miss = l->attrs->missing == CSV_MISSING_MEAN};
+    *out = (struct csv_schema){.delimiter = l->file->delimiter};
     fi_csv_set_na(out, l->attrs->na ? l->attrs->na : "");
     l->schema = out;
     FI_TRY(fi_csv_scan(l->file, look_at_row, l));

@@ -48,7 +48,7 @@ enum fanin_status fi_csv_layout(struct csv_schema *s, fanin_ctx *ctx) {
     s->cols = 0;
     for (int64_t i = 0; i < s->n_inputs; i++) {
         struct csv_column *c = &s->inputs[i];
-        c->width = c->category ? c->values.n + c->other : 1;
+        c->width = c->index ? 1 : c->category ? c->values.n + c->other : 1 + c->flag;
         c->first = s->cols;
         if (!fi_add(s->cols, c->width, &s->cols))
             return fi_fail_memory(ctx, "the inputs of a table", SIZE_MAX);
@@ -57,6 +57,14 @@ enum fanin_status fi_csv_layout(struct csv_schema *s, fanin_ctx *ctx) {
 }
 
 static const char *const task_words[] = {"none", "classification", "regression"};
+/* As in the attribute; a flag is a member of its own here. */
+static const char *const missing_words[] = {
+    [CSV_MISSING_MEAN] = "mean",
+    [CSV_MISSING_MEDIAN] = "median",
+    [CSV_MISSING_MOST_FREQUENT] = "most_frequent",
+    [CSV_MISSING_FLAG] = "flag",
+    [CSV_MISSING_ERROR] = "error",
+};
 
 /* ---- writing ---------------------------------------------------------------------------------------------- */
 
@@ -74,9 +82,14 @@ static json_t *column_json(const struct csv_column *c) {
     json_t *column = json_object();
     int failed = json_object_set_new(column, "name", json_string(c->name));
     failed |= json_object_set_new(column, "place", json_integer(c->place));
+    if (c->missing != CSV_MISSING_MEAN)
+        failed |= json_object_set_new(column, "missing", json_string(missing_words[c->missing]));
+    if (c->flag) failed |= json_object_set_new(column, "flag", json_true());
     if (c->category) {
         failed |= json_object_set_new(column, "values", words_json(&c->values));
         failed |= json_object_set_new(column, "other", json_boolean(c->other));
+        failed |= json_object_set_new(column, "index", json_boolean(c->index));
+        if (c->usual >= 0) failed |= json_object_set_new(column, "usual", json_integer(c->usual));
     }
     if (!failed) return column;
     json_decref(column);
@@ -89,7 +102,6 @@ const char *fi_csv_schema_write(const struct csv_schema *s, struct fi_arena *are
     int failed = json_object_set_new(root, "csv", csv);
     failed |= json_object_set_new(csv, "delimiter", json_string(delimiter));
     failed |= json_object_set_new(csv, "header", json_boolean(s->header));
-    failed |= json_object_set_new(csv, "may_miss", json_boolean(s->may_miss));
     failed |= json_object_set_new(csv, "na", json_string(s->na));
     failed |= json_object_set_new(csv, "fields", json_integer(s->fields));
     failed |= json_object_set_new(csv, "inputs", inputs);
@@ -123,6 +135,18 @@ static enum fanin_status parse_words(struct fi_arena *arena, struct csv_words *o
     return FANIN_OK;
 }
 
+static enum fanin_status parse_missing(struct fi_arena *arena, struct csv_column *out,
+                                       const json_t *json) {
+    const char *word = json_string_value(json_object_get(json, "missing"));
+    const json_t *usual = json_object_get(json, "usual");
+    if (word) out->missing = fi_word_index(CSV_MISSING_WORDS, word);
+    if (out->missing < 0 || out->missing == CSV_MISSING_FLAG) return damaged(arena, "missing");
+    if (usual) out->usual = json_integer_value(usual);
+    if (usual && (!json_is_integer(usual) || out->usual < 0 || out->usual >= out->values.n))
+        return damaged(arena, "usual");
+    return FANIN_OK;
+}
+
 static enum fanin_status parse_column(struct fi_arena *arena, struct csv_column *out,
                                       const json_t *json, int64_t fields) {
     const char *name = json_string_value(json_object_get(json, "name"));
@@ -133,10 +157,15 @@ static enum fanin_status parse_column(struct fi_arena *arena, struct csv_column 
                                .place = json_integer_value(place),
                                .category = values != NULL,
                                .other = json_is_true(json_object_get(json, "other")),
+                               .index = json_is_true(json_object_get(json, "index")),
+                               .flag = json_is_true(json_object_get(json, "flag")),
+                               .usual = -1,
                                .width = 1};
     if (!out->name) return FANIN_ERR_MEMORY;
     if (out->place < 0 || out->place >= fields) return damaged(arena, "the place of a column");
-    return values ? parse_words(arena, &out->values, values) : FANIN_OK;
+    if ((out->index && !values) || (out->flag && values)) return damaged(arena, "a column");
+    if (values) FI_TRY(parse_words(arena, &out->values, values));
+    return parse_missing(arena, out, json);
 }
 
 static enum fanin_status parse_target(struct csv_schema *out, struct fi_arena *arena,
@@ -160,7 +189,6 @@ static enum fanin_status parse_csv(struct csv_schema *out, struct fi_arena *aren
     if (!delimiter || strlen(delimiter) != 1 || !na) return damaged(arena, "delimiter or na");
     *out = (struct csv_schema){.delimiter = delimiter[0],
                                .header = json_is_true(json_object_get(csv, "header")),
-                               .may_miss = json_is_true(json_object_get(csv, "may_miss")),
                                .fields = json_integer_value(fields)};
     const char *words = fi_arena_strdup(arena, na);
     if (!words) return FANIN_ERR_MEMORY;

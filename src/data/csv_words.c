@@ -54,6 +54,7 @@ enum fanin_status fi_csv_add(struct fi_arena *arena, struct csv_words *w, const 
 struct sorted {
     const char *text;
     double value;
+    int64_t count;
 };
 
 static int by_text(const void *a, const void *b) {
@@ -74,11 +75,15 @@ enum fanin_status fi_csv_sort(struct fi_arena *arena, const struct csv_file *fil
     for (int64_t i = 0; i < w->n; i++) {
         if (w->list[i].count < min_count) continue;
         list[n].text = w->list[i].text;
+        list[n].count = w->list[i].count;
         if (numeric) (void)fi_csv_number(file, w->list[i].text, &list[n].value);
         n++;
     }
     qsort(list, (size_t)n, sizeof(*list), numeric ? by_value : by_text);
-    for (int64_t i = 0; i < n; i++) FI_TRY(fi_csv_add(arena, &kept, list[i].text));
+    for (int64_t i = 0; i < n; i++) {
+        FI_TRY(fi_csv_add(arena, &kept, list[i].text));
+        kept.list[i].count = list[i].count;
+    }
     *w = kept;
     return FANIN_OK;
 }

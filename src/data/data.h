@@ -9,6 +9,9 @@
 
 #include "base/base.h"
 
+/* What stands for a missing number. */
+enum fi_fill { FI_FILL_MEAN, FI_FILL_MEDIAN, FI_FILL_MOST_FREQUENT };
+
 /* Samples as they came. Exactly one of u8 and f32 is set: n × shape.cols, row-major. Labels: class
  * numbers (classification) or targets, n × n_outputs floats (regression), or neither. */
 struct fi_table {
@@ -24,8 +27,11 @@ struct fi_table {
     const char **input_names;  /* shape.cols of them, or NULL */
     bool normalizable;         /* false: one-hot columns and the like must not be centred (all) */
     const uint8_t *fixed;      /* shape.cols flags: 1 = this column is never normalized; or NULL */
-    bool may_miss;        /* f32: NaN is a missing value, filled with the training part's mean */
-    const char *describe; /* one line: what it is, how the target was understood */
+    bool may_miss;             /* f32: NaN is a missing value, filled from the training part */
+    const uint8_t *fill;       /* shape.cols of enum fi_fill; NULL: the mean of each column */
+    const int32_t *vocabulary; /* shape.cols: how many numbers a column of indexes may hold, from 0;
+                                * 0: no such column; NULL: there are none */
+    const char *describe;      /* one line: what it is, how the target was understood */
 };
 
 /* What a reader is asked. Paths are complete; `like` is the training table when a second file is

@@ -10,7 +10,8 @@
  * channel where the rank is 3 (channels, height, width). A constant column has scale 0: it becomes
  * exactly 0 in every part, whatever it holds there. One-hot columns stay 0 and 1.
  *
- * Missing values (NaN) become the mean of the training part before anything else. Regression
+ * Missing values (NaN) become the mean, the median or the most frequent value of the training part
+ * before anything else. Regression
  * targets get mean 0 and variance 1 over the training part unless normalization is off; the model
  * undoes it.
  *
@@ -19,6 +20,7 @@
  */
 #include <float.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "data/data.h"
@@ -184,25 +186,55 @@ static enum fanin_status fit_targets(fanin_data *d) {
 
 /* ---- missing values ---------------------------------------------------------------------------------- */
 
+static int by_size(const void *a, const void *b) {
+    const float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* The middle one of sorted numbers, or half way between the two in the middle. */
+static float median(const float *sorted, int64_t n) {
+    return (float)(((double)sorted[(n - 1) / 2] + (double)sorted[n / 2]) / 2);
+}
+
+/* The one that comes most often; the smallest of several. */
+static float most_frequent(const float *sorted, int64_t n) {
+    int64_t best = 0, longest = 0;
+    for (int64_t i = 0, end; i < n; i = end) {
+        for (end = i + 1; end < n && sorted[end] == sorted[i];) end++;
+        if (end - i <= longest) continue;
+        longest = end - i;
+        best = i;
+    }
+    return sorted[best];
+}
+
+/* What fills one column; `present` has room for all numbers of the part. */
+static float fill_of(const struct fi_part *p, int64_t column, enum fi_fill rule, float *present) {
+    const int64_t cols = p->table->shape.cols;
+    int64_t n = 0;
+    double sum = 0;
+    for (int64_t r = 0; r < p->n; r++) {
+        const float value = p->table->f32[fi_part_row(p, r) * cols + column];
+        if (isnan(value)) continue;
+        sum += (double)value;
+        present[n++] = value;
+    }
+    if (n == 0) return 0;
+    if (rule == FI_FILL_MEAN) return (float)(sum / (double)n);
+    qsort(present, (size_t)n, sizeof(*present), by_size);
+    return rule == FI_FILL_MEDIAN ? median(present, n) : most_frequent(present, n);
+}
+
 static enum fanin_status fit_fill(fanin_data *d) {
     const struct fi_part *p = &d->parts[FANIN_TRAIN];
-    const int64_t cols = p->table->shape.cols;
-    double *sum = fi_arena_alloc(&d->arena, cols, sizeof(*sum));
-    int64_t *present = fi_arena_alloc(&d->arena, cols, sizeof(*present));
-    d->fill = fi_arena_alloc(&d->arena, cols, sizeof(float));
-    if (!sum || !present || !d->fill) return FANIN_ERR_MEMORY;
-    for (int64_t r = 0; r < p->n; r++) {
-        const float *row = p->table->f32 + fi_part_row(p, r) * cols;
-        for (int64_t j = 0; j < cols; j++) {
-            if (isnan(row[j])) continue;
-            sum[j] += (double)row[j];
-            present[j]++;
-        }
-    }
-    const uint8_t *fixed = p->table->fixed;
-    for (int64_t j = 0; j < cols; j++)
-        if (present[j] && !(fixed && fixed[j])) d->fill[j] = (float)(sum[j] / (double)present[j]);
-    return FANIN_OK;
+    const struct fi_table *t = p->table;
+    d->fill = fi_arena_alloc(&d->arena, t->shape.cols, sizeof(float));
+    float *present = fi_alloc(d->ctx, p->n, sizeof(*present));
+    for (int64_t j = 0; j < t->shape.cols && d->fill && present; j++)
+        if (!(t->fixed && t->fixed[j]))
+            d->fill[j] = fill_of(p, j, t->fill ? t->fill[j] : FI_FILL_MEAN, present);
+    fi_free(d->ctx, present);
+    return d->fill && present ? FANIN_OK : FANIN_ERR_MEMORY;
 }
 
 void fi_data_fill(const fanin_data *d, struct fi_table *t) {

@@ -10,10 +10,11 @@
 void fanin_data_column(const fanin_data *data, enum fanin_part part, int64_t index,
                        struct fanin_column_info *out) {
     const struct fi_part *p = &data->parts[part];
-    *out = (struct fanin_column_info){NULL, NAN, NAN, NAN, 0};
+    *out = (struct fanin_column_info){.min = NAN, .max = NAN, .mean = NAN};
     if (!p->table) return;
     const struct fi_table *t = p->table;
     double sum = 0;
+    if (t->vocabulary) out->vocabulary = t->vocabulary[index];
     if (t->input_names) out->name = t->input_names[index];
     for (int64_t i = 0; i < p->n; i++) {
         int64_t at = fi_part_row(p, i) * t->shape.cols + index;

@@ -26,10 +26,10 @@ static void counted_free(void *payload, void *memory) {
 
 typedef enum fanin_status (*attempt_fn)(struct fixture *f, fanin_ctx *ctx);
 
-static enum fanin_status load(struct fixture *f, fanin_ctx *ctx, const char *reader,
+static enum fanin_status load(struct fixture *f, fanin_ctx *ctx, struct fanin_rule reader,
                               const char *labels) {
     struct fanin_data_options o = {.size = sizeof o,
-                                   .reader = {.name = reader},
+                                   .reader = reader,
                                    .train = f->path[0] ? f->path : NULL,
                                    .train_labels = labels,
                                    .test_fraction = 0.3,
@@ -47,13 +47,21 @@ static enum fanin_status load(struct fixture *f, fanin_ctx *ctx, const char *rea
 }
 
 static enum fanin_status load_csv(struct fixture *f, fanin_ctx *ctx) {
-    return load(f, ctx, "csv", NULL);
+    static const struct fanin_named_text rules[] = {{"a", "flag"}, {"d", "most_frequent"}};
+    static const struct fanin_named_text as[] = {{"b", "index"}};
+    static const struct fanin_attr attrs[] = {
+        {.name = "target", .text = "c"},
+        {.name = "ignore", .text = "e, f"},
+        {.name = "missing", .texts = rules, .n_texts = 2},
+        {.name = "categories", .texts = as, .n_texts = 1},
+    };
+    return load(f, ctx, (struct fanin_rule){"csv", attrs, FI_COUNT(attrs), 0}, NULL);
 }
 static enum fanin_status load_idx(struct fixture *f, fanin_ctx *ctx) {
-    return load(f, ctx, "idx", f->other);
+    return load(f, ctx, (struct fanin_rule){.name = "idx"}, f->other);
 }
 static enum fanin_status load_random_labels(struct fixture *f, fanin_ctx *ctx) {
-    return load(f, ctx, "random_labels", NULL);
+    return load(f, ctx, (struct fanin_rule){.name = "random_labels"}, NULL);
 }
 
 static void torture(struct fixture *f, attempt_fn attempt) {
@@ -85,7 +93,8 @@ static void torture(struct fixture *f, attempt_fn attempt) {
 
 static void test_csv(void **state) {
     struct fixture *f = *state;
-    put_text(f, "a.csv", "a,b,c\n1,x,u\n2,y,v\n,x,v\n4,,u\n5,y,u\n6,x,v\n");
+    put_text(f, "a.csv",
+             "a,b,c,d,e,f\n1,x,u,p,,\n2,y,v,q,,\n,x,v,,,\n4,,u,p,,\n5,y,u,q,,\n6,x,v,q,,\n");
     torture(f, load_csv);
 }
 

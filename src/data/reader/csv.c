@@ -24,13 +24,15 @@ static enum fanin_status bad_cell(const struct filling *f, const struct csv_row 
                    (long long)row->line, c->name, row->cells[c->place], why);
 }
 
+static const char is_missing[] = "is a missing value";
+
 static enum fanin_status fill_number(const struct filling *f, const struct csv_row *row,
                                      const struct csv_column *c, bool may_miss, float *to) {
     const char *cell = row->cells[c->place];
     double value;
     if (fi_csv_is_missing(f->schema, cell)) {
         *to = NAN;
-        return may_miss ? FANIN_OK : bad_cell(f, row, c, "is a missing value");
+        return may_miss ? FANIN_OK : bad_cell(f, row, c, is_missing);
     }
     switch (fi_csv_number(f->file, cell, &value)) {
     case CSV_TEXT:
@@ -44,12 +46,21 @@ static enum fanin_status fill_number(const struct filling *f, const struct csv_r
     return FANIN_OK;
 }
 
-/* Where there is no column for others, an unknown value is all zeros. */
-static void fill_category(const struct filling *f, const char *cell, const struct csv_column *c,
-                          float *to) {
-    int64_t value = fi_csv_find(&c->values, fi_csv_is_missing(f->schema, cell) ? "" : cell);
-    if (value < 0 && c->other) value = c->width - 1;
-    if (value >= 0) to[value] = 1;
+/* Where there is no column for others, an unknown value is all zeros; as an index it is 0. */
+static enum fanin_status fill_category(const struct filling *f, const struct csv_row *row,
+                                       const struct csv_column *c, float *to) {
+    const char *cell = row->cells[c->place];
+    const bool missing = fi_csv_is_missing(f->schema, cell);
+    if (missing && c->missing == CSV_MISSING_ERROR) return bad_cell(f, row, c, is_missing);
+    int64_t value =
+        missing && c->usual >= 0 ? c->usual : fi_csv_find(&c->values, missing ? "" : cell);
+    if (c->index)
+        to[0] = (float)(value + 1);
+    else if (value >= 0)
+        to[value] = 1;
+    else if (c->other)
+        to[c->width - 1] = 1;
+    return FANIN_OK;
 }
 
 static enum fanin_status fill_target(struct filling *f, const struct csv_row *row) {
@@ -79,30 +90,49 @@ static enum fanin_status fill_row(void *arg, const struct csv_row *row) {
     float *x = f->table->f32 + f->row * s->cols;
     for (int64_t i = 0; i < s->n_inputs; i++) {
         const struct csv_column *c = &s->inputs[i];
-        if (c->category)
-            fill_category(f, row->cells[c->place], c, x + c->first);
-        else
-            FI_TRY(fill_number(f, row, c, s->may_miss, x + c->first));
+        if (c->category) {
+            FI_TRY(fill_category(f, row, c, x + c->first));
+            continue;
+        }
+        FI_TRY(fill_number(f, row, c, c->missing != CSV_MISSING_ERROR, x + c->first));
+        if (c->flag) x[c->first + 1] = (float)isnan(x[c->first]);
     }
     if (f->table->task != FANIN_UNLABELED) FI_TRY(fill_target(f, row));
     f->row++;
     return FANIN_OK;
 }
 
-static enum fanin_status name_inputs(struct fi_arena *arena, const struct csv_schema *s,
-                                     struct fi_table *out) {
-    uint8_t *fixed = fi_arena_alloc(arena, s->cols, 1);
-    out->fixed = fixed;
+/* The name of a column's k-th input; NULL without memory. */
+static const char *input_name(struct fi_arena *arena, const struct csv_column *c, int64_t k) {
+    const char *value = "(missing)";
+    if (c->index || (!c->category && k == 0)) return c->name;
+    if (c->category && k == c->values.n)
+        value = "(other)";
+    else if (c->category && *c->values.list[k].text)
+        value = c->values.list[k].text;
+    return fi_arena_printf(arena, "%s=%s", c->name, value);
+}
+
+/* What the inputs are called, and which of them are numbers. */
+static enum fanin_status describe_inputs(struct fi_arena *arena, const struct csv_schema *s,
+                                         struct fi_table *out) {
+    uint8_t *fixed = fi_arena_alloc(arena, s->cols, 1), *fill = fi_arena_alloc(arena, s->cols, 1);
+    int32_t *vocabulary = fi_arena_alloc(arena, s->cols, sizeof(*vocabulary));
     out->input_names = fi_arena_alloc(arena, s->cols, sizeof(*out->input_names));
-    if (!fixed || !out->input_names) return FANIN_ERR_MEMORY;
+    if (!fixed || !fill || !vocabulary || !out->input_names) return FANIN_ERR_MEMORY;
+    out->fixed = fixed;
+    out->fill = fill;
+    out->vocabulary = vocabulary;
     for (int64_t i = 0; i < s->n_inputs; i++) {
         const struct csv_column *c = &s->inputs[i];
+        if (!c->category && c->missing != CSV_MISSING_ERROR) {
+            fill[c->first] = (uint8_t)c->missing;
+            out->may_miss = true;
+        }
+        if (c->index) vocabulary[c->first] = (int32_t)c->values.n + 1;
         for (int64_t k = 0; k < c->width; k++) {
-            const char *value = k == c->values.n ? "(other)" : c->values.list[k].text;
-            fixed[c->first + k] = c->category;
-            out->input_names[c->first + k] =
-                c->category ? fi_arena_printf(arena, "%s=%s", c->name, *value ? value : "(missing)")
-                            : c->name;
+            fixed[c->first + k] = c->category || k > 0;
+            out->input_names[c->first + k] = input_name(arena, c, k);
             if (!out->input_names[c->first + k]) return FANIN_ERR_MEMORY;
         }
     }
@@ -116,7 +146,6 @@ static enum fanin_status make_table(struct fi_arena *arena, const struct csv_sch
     if (!fi_mul(s->rows, s->cols, &cells)) return fi_fail_memory(arena->ctx, "a table", SIZE_MAX);
     out->n = s->rows;
     out->shape = (struct fanin_shape){.rank = 1, .dims = {s->cols}, .cols = s->cols};
-    out->may_miss = s->may_miss;
     out->task = target ? s->task : FANIN_UNLABELED;
     out->f32 = fi_arena_alloc(arena, cells, sizeof(float));
     if (!out->f32) return FANIN_ERR_MEMORY;
@@ -133,7 +162,7 @@ static enum fanin_status make_table(struct fi_arena *arena, const struct csv_sch
         if (!out->targets || !out->output_names) return FANIN_ERR_MEMORY;
         out->output_names[0] = s->target.name;
     }
-    return name_inputs(arena, s, out);
+    return describe_inputs(arena, s, out);
 }
 
 static enum fanin_status fill_table(struct fi_read_request *r, const struct csv_file *file,
@@ -189,18 +218,24 @@ static const struct fanin_attr_spec specs[] = {
         "the column to predict: its name, or its number from 1 as a text; default: the last", 0),
     FI_ATTR_CHOICE(struct csv, header, CSV_HEADER_AUTO, "auto|yes|no",
                    "whether the first line names the columns"),
-    FI_ATTR_STRING(struct csv, delimiter, "auto", "auto, tab, or the character between cells", 0),
-    FI_ATTR_CHOICE(struct csv, missing, CSV_MISSING_MEAN, "mean|error",
-                   "what a missing number becomes: the mean of the training part, or an error"),
+    FI_ATTR_STRING(struct csv, delimiter, "auto",
+                   "auto, comma, semicolon, tab, bar, or the character between cells", 0),
+    FI_ATTR_TEXTS(struct csv, columns, "the columns to read, by name or number; default: all"),
+    FI_ATTR_TEXTS(struct csv, ignore, "columns to leave out"),
+    FI_ATTR_WORDS(
+        struct csv, missing, CSV_MISSING_MEAN, CSV_MISSING_WORDS,
+        "what a missing number becomes, for all or by column, {age: median, \"*\": flag}; "
+        "flag: the mean, and one more input that says so; from the training part"),
     FI_ATTR_STRING(struct csv, na, "NA N/A ? null",
                    "words that mean a missing value, besides the empty cell", 0),
     FI_ATTR_CHOICE(struct csv, task, FANIN_UNLABELED, "auto|classification|regression",
                    "what the target is; auto: texts and up to 20 whole numbers are classes"),
-    FI_ATTR_STRING(struct csv, categorical, NULL,
-                   "columns of numbers to take as categories, separated by commas", 0),
-    FI_ATTR_STRING(struct csv, ignore, NULL, "columns to leave out, separated by commas", 0),
-    FI_ATTR_INT(struct csv, max_categories, 256, 1, 65536,
-                "most values of a categorical column before it is refused", 0),
+    FI_ATTR_TEXTS(struct csv, categorical, "columns of numbers to take as categories"),
+    FI_ATTR_WORDS(struct csv, categories, CSV_ONE_HOT, CSV_CATEGORIES_WORDS,
+                  "what categories become, for all or by column: one input per value, or one input "
+                  "with its number (for embedding), where 0 is any other value"),
+    FI_ATTR_INT(struct csv, max_categories, 0, 0, 65536,
+                "most values of a category before it is refused; 0: 256, with index 65,536", 0),
     FI_ATTR_INT(struct csv, min_count, 2, 1, 1e9,
                 "a category seen less often shares the input for other values", 0),
     FI_ATTR_END};
