@@ -108,6 +108,11 @@ bool fi_mistakes_go_on(fanin_ctx *ctx, enum fanin_status *first, enum fanin_stat
 /* Sorts what was gathered and makes the first the message. Returns `status`. */
 enum fanin_status fi_mistakes_close(fanin_ctx *ctx, enum fanin_status status);
 
+/* ---- 16-bit floating-point numbers of files ------------------------------------------------------ */
+
+float fi_from_half(uint16_t bits);   /* IEEE binary16 */
+float fi_from_bfloat(uint16_t bits); /* the upper half of a float */
+
 /* ---- hashing, names -------------------------------------------------------------------------- */
 
 /* 64-bit mixing of one word into a hash; fi_hash_text is the hash of a text. Fixed for ever: random

@@ -52,29 +52,31 @@ static enum fanin_status no_column(const struct csv_learning *l, const char *wha
                    nearest ? "'?" : "");
 }
 
-static enum fanin_status named_column(struct csv_learning *l, const char *what, const char *name,
-                                      struct csv_seen **out) {
+/* NULL: there is none, and the message is set. */
+static struct csv_seen *named_column(struct csv_learning *l, const char *what, const char *name) {
     const int64_t j = find_column(l, name, strlen(name));
-    if (j < 0) return no_column(l, what, name, strlen(name));
-    *out = &l->columns[j];
-    return FANIN_OK;
+    if (j >= 0) return &l->columns[j];
+    (void)no_column(l, what, name, strlen(name));
+    return NULL;
 }
 
 /* What `columns`, `ignore` and `categorical` say. */
 static enum fanin_status mark_columns(struct csv_learning *l) {
     const struct csv *a = l->attrs;
-    struct csv_seen *c = NULL;
     for (int64_t j = 0; j < l->n; j++) l->columns[j].ignored = a->columns.n > 0;
     for (int64_t i = 0; i < a->columns.n; i++) {
-        FI_TRY(named_column(l, "columns", a->columns.items[i].text, &c));
+        struct csv_seen *c = named_column(l, "columns", a->columns.items[i].text);
+        if (!c) return FANIN_ERR_RECIPE;
         c->ignored = false;
     }
     for (int64_t i = 0; i < a->ignore.n; i++) {
-        FI_TRY(named_column(l, "ignore", a->ignore.items[i].text, &c));
+        struct csv_seen *c = named_column(l, "ignore", a->ignore.items[i].text);
+        if (!c) return FANIN_ERR_RECIPE;
         c->ignored = true;
     }
     for (int64_t i = 0; i < a->categorical.n; i++) {
-        FI_TRY(named_column(l, "categorical", a->categorical.items[i].text, &c));
+        struct csv_seen *c = named_column(l, "categorical", a->categorical.items[i].text);
+        if (!c) return FANIN_ERR_RECIPE;
         c->category = true;
     }
     return FANIN_OK;
@@ -91,7 +93,6 @@ static int common_word(const struct fanin_texts *texts, const char *words, int d
 /* What `missing` and `categories` say for all columns, then for single ones. */
 static enum fanin_status mark_rules(struct csv_learning *l) {
     const struct fanin_texts *missing = &l->attrs->missing, *as = &l->attrs->categories;
-    struct csv_seen *c = NULL;
     for (int64_t j = 0; j < l->n; j++) {
         l->columns[j].missing_rule = common_word(missing, CSV_MISSING_WORDS, CSV_MISSING_MEAN);
         l->columns[j].as = common_word(as, CSV_CATEGORIES_WORDS, CSV_ONE_HOT);
@@ -99,14 +100,16 @@ static enum fanin_status mark_rules(struct csv_learning *l) {
     for (int64_t i = 0; i < missing->n; i++) {
         const struct fanin_named_text *item = &missing->items[i];
         if (!item->name || strcmp(item->name, "*") == 0) continue;
-        FI_TRY(named_column(l, "missing", item->name, &c));
+        struct csv_seen *c = named_column(l, "missing", item->name);
+        if (!c) return FANIN_ERR_RECIPE;
         c->missing_rule = fi_word_index(CSV_MISSING_WORDS, item->text);
         c->own_rule = true;
     }
     for (int64_t i = 0; i < as->n; i++) {
         const struct fanin_named_text *item = &as->items[i];
         if (!item->name || strcmp(item->name, "*") == 0) continue;
-        FI_TRY(named_column(l, "categories", item->name, &c));
+        struct csv_seen *c = named_column(l, "categories", item->name);
+        if (!c) return FANIN_ERR_RECIPE;
         c->as = fi_word_index(CSV_CATEGORIES_WORDS, item->text);
         c->category = true;
     }

@@ -48,6 +48,7 @@ struct fi_read_request {
     const char *dir;
     const void *schema_in;  /* schema of a saved model (a text), NULL when training */
     const char *schema_out; /* set by the reader: what predict needs to read alike, JSON, or NULL */
+    bool holds[3];          /* set with the training part: the same file holds these parts too */
 };
 
 struct fi_reader {

@@ -126,7 +126,9 @@ static enum fanin_status choose_reader(struct loading *l) {
     return FANIN_OK;
 }
 
-static enum fanin_status read_part(struct loading *l, enum fanin_part part, const char **schema) {
+/* schema and holds are set by the training part. */
+static enum fanin_status read_part(struct loading *l, enum fanin_part part, const char **schema,
+                                   bool holds[3]) {
     fanin_data *d = l->data;
     const struct fi_table *like = part == FANIN_TRAIN ? NULL : &d->tables[FANIN_TRAIN];
     struct fi_read_request request = {.ctx = d->ctx,
@@ -141,8 +143,10 @@ static enum fanin_status read_part(struct loading *l, enum fanin_part part, cons
                                       .schema_in = *schema};
     struct fi_table *table = &d->tables[part];
     FI_TRY(fi_reader_call(l->reader, &request, table));
-    if (!like) *schema = request.schema_out;
-    if (like) {
+    if (!like) {
+        *schema = request.schema_out;
+        memcpy(holds, request.holds, sizeof request.holds);
+    } else {
         const char *path = request.path ? request.path : l->reader->head.name;
         FI_TRY(fi_table_check(d->ctx, table, like, path));
         if (table->task != like->task)
@@ -194,13 +198,18 @@ static enum fanin_status describe(fanin_data *d) {
 static enum fanin_status load(struct loading *l) {
     fanin_data *d = l->data;
     const char *schema = NULL;
+    bool holds[3] = {false};
     FI_TRY(complete_paths(l));
     FI_TRY(choose_reader(l));
-    FI_TRY(read_part(l, FANIN_TRAIN, &schema));
+    FI_TRY(read_part(l, FANIN_TRAIN, &schema, holds));
     for (int p = FANIN_VALIDATION; p <= FANIN_TEST; p++) {
-        /* a synthetic source draws a test part of its own unless one is split off */
-        bool fresh = l->reader->synthetic && p == FANIN_TEST && l->options.test_fraction == 0;
-        if (l->sources[p].path || fresh) FI_TRY(read_part(l, (enum fanin_part)p, &schema));
+        /* a part of its own that nobody named, unless one is split off: of a synthetic source, or
+         * in the training file */
+        bool split =
+            (p == FANIN_TEST ? l->options.test_fraction : l->options.validation_fraction) > 0;
+        bool fresh = l->reader->synthetic && p == FANIN_TEST && !split;
+        if (!l->sources[p].path && holds[p] && !split) l->sources[p].path = l->sources[0].path;
+        if (l->sources[p].path || fresh) FI_TRY(read_part(l, (enum fanin_part)p, &schema, holds));
     }
     FI_TRY(split(l));
     FI_TRY(fi_data_fit(d));

@@ -3,7 +3,7 @@
  * Every allocation of a load fails once, and from there on for ever: an error code, a message,
  * nothing leaked (counted here; the sanitizers see the rest).
  */
-#include "data/data_support.h"
+#include "data/npy_support.h"
 
 struct counter {
     int64_t calls, fail_at, live;
@@ -60,6 +60,14 @@ static enum fanin_status load_csv(struct fixture *f, fanin_ctx *ctx) {
 static enum fanin_status load_idx(struct fixture *f, fanin_ctx *ctx) {
     return load(f, ctx, (struct fanin_rule){.name = "idx"}, f->other);
 }
+static enum fanin_status load_npy(struct fixture *f, fanin_ctx *ctx) {
+    return load(f, ctx, (struct fanin_rule){.name = "npy"}, f->other);
+}
+static enum fanin_status load_npz(struct fixture *f, fanin_ctx *ctx) {
+    static const struct fanin_attr attrs[] = {{.name = "x", .text = "a"},
+                                              {.name = "y", .text = "b"}};
+    return load(f, ctx, (struct fanin_rule){"npz", attrs, FI_COUNT(attrs), 0}, NULL);
+}
 static enum fanin_status load_random_labels(struct fixture *f, fanin_ctx *ctx) {
     return load(f, ctx, (struct fanin_rule){.name = "random_labels"}, NULL);
 }
@@ -110,6 +118,21 @@ static void test_idx(void **state) {
     torture(f, load_idx);
 }
 
+static void test_arrays(void **state) {
+    struct fixture *f = *state;
+    uint8_t x[256], y[256], all[1024];
+    const size_t n = npy_bytes(x, 1, "{'descr': '|i1', 'fortran_order': True, 'shape': (8, 1), }",
+                               "12345678", 8);
+    const size_t k = npy_bytes(y, 2, "{'descr': '|u1', 'fortran_order': False, 'shape': (8,), }",
+                               "\0\1\0\1\0\1\0\1", 8);
+    put(f, "x.npy", x, n);
+    put_other(f, "y.npy", y, k);
+    torture(f, load_npy);
+    const struct zip_member members[] = {{"a.npy", x, n}, {"b.npy", y, k}};
+    put(f, "x.npz", all, zip_bytes(all, members, 2));
+    torture(f, load_npz);
+}
+
 static void test_sources(void **state) {
     struct fixture *f = *state;
     torture(f, load_random_labels);
@@ -118,6 +141,7 @@ static void test_sources(void **state) {
 static struct CMUnitTest tests[] = {
     DATA_TEST(test_csv),
     DATA_TEST(test_idx),
+    DATA_TEST(test_arrays),
     DATA_TEST(test_sources),
 };
 int main(void) {

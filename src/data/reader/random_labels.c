@@ -5,6 +5,8 @@
  * generalization"). Each sample's label is replaced, with probability `fraction`, by one drawn
  * uniformly from all classes.
  */
+#include <string.h>
+
 #include "data/reader/reader.h"
 
 struct random_labels {
@@ -46,6 +48,7 @@ static enum fanin_status read_random_labels(struct fi_read_request *r, struct fi
     if (a->fraction == 1 && classes > 0) inner.labels_path = NULL; /* nothing of them is used */
     FI_TRY(fi_reader_call(reader, &inner, out));
     r->schema_out = inner.schema_out;
+    memcpy(r->holds, inner.holds, sizeof r->holds);
     if (out->task != FANIN_CLASSIFICATION && (classes == 0 || a->fraction < 1))
         return fi_fail(r->ctx, FANIN_ERR_RECIPE,
                        "random_labels: the source %s has no classes; give `classes` and leave "
