@@ -98,8 +98,9 @@ int check_writable(const struct app *app, const char *path) {
 /* ---- context and report ---------------------------------------------------------------------------- */
 
 static void log_line(void *payload, enum fanin_log_level level, const char *line) {
-    (void)payload;
+    const struct app *app = payload;
     if (level == FANIN_LOG_WARN) fprintf(stderr, "fanin: warning: %s\n", line);
+    if (level == FANIN_LOG_INFO && !app->common->quiet) fprintf(stderr, "fanin: %s\n", line);
 }
 
 int app_sink(void *payload, const char *text, size_t bytes) {
@@ -125,7 +126,8 @@ static struct fanin_report_options report_options(const struct app *app) {
 
 int app_open(struct app *app) {
     char error[1024];
-    struct fanin_ctx_options options = {.size = sizeof options, .log = log_line};
+    struct fanin_ctx_options options = {
+        .size = sizeof options, .log = log_line, .log_payload = app};
     if (app->common->threads.given) options.threads = (int)app->common->threads.value;
     enum fanin_status status = fanin_ctx_create(&app->ctx, &options, error, sizeof error);
     if (status != FANIN_OK) return fail_with(exit_code(status, EXIT_SYSTEM), "%s", error);

@@ -132,8 +132,11 @@ void record_type(char out[RECORD_TEXT], const struct fanin_attr_spec *a) {
         snprintf(out, RECORD_TEXT, "number%s, or an activation's name%s", bounds, null);
         return;
     case FANIN_ATTR_TEXTS:
-        snprintf(out, RECORD_TEXT, a->text ? "%s, or a map from names to these" : "list of texts",
-                 words);
+        if (a->text && !*a->text)
+            snprintf(out, RECORD_TEXT, "map from names to texts");
+        else
+            snprintf(out, RECORD_TEXT,
+                     a->text ? "%s, or a map from names to these" : "list of texts", words);
         return;
     }
 }

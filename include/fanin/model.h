@@ -69,6 +69,25 @@ FANIN_API const char *fanin_model_output_name(const fanin_model *model, int64_t 
 /* The recipe the model was made from, JSON, or NULL. Borrowed. */
 FANIN_API const char *fanin_model_recipe(const fanin_model *model);
 
+/* Set size to sizeof(struct fanin_import_options); a zero field means its default. */
+struct fanin_import_options {
+    size_t size;
+    /* Which tensors are which parameters: {name: "fc1.*", text: "dense1.*"}. A * stands for the
+     * same text in both; an empty text leaves the tensor out; the first entry that fits decides.
+     * Without one, a tensor is the parameter of its own name. */
+    const struct fanin_named_text *map;
+    int64_t n_map;
+    int partial;   /* 1: tensors that belong to no parameter are left out, not refused */
+    int transpose; /* 1: matrices stand as (in, out), as Keras keeps them */
+};
+
+/* Takes parameters from a .safetensors file that another program wrote; those it does not hold stay
+ * as they are. float16, bfloat16 and float64 are converted. Nothing changes on failure.
+ * Errors: IO, DATA (no such parameter, not floating-point, not finite), SHAPE (both shapes), RECIPE
+ * (the map), ARGUMENT, MEMORY. */
+FANIN_API enum fanin_status fanin_model_import(fanin_model *model, const char *path,
+                                               const struct fanin_import_options *options);
+
 /* Copies a parameter out of or into the model: row-major as in the file, `count` numbers as in
  * fanin_param_info. Errors: ARGUMENT (no such parameter, wrong count). */
 FANIN_API enum fanin_status fanin_model_get(const fanin_model *model, const char *param,

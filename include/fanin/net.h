@@ -63,9 +63,9 @@ struct fanin_param_info {
     int64_t dims[FANIN_MAX_RANK];
     int64_t count;
     int trainable, decay;
-    const char
-        *init; /* the rule's name; "zeros" or "ones" where none is needed; NULL: not made yet */
-    const char *why; /* why this rule: "relu follows", "given", … */
+    const char *init; /* the rule's name; "zeros" or "ones" where none is needed, "imported" from a
+                       * file; NULL: not made yet */
+    const char *why;  /* why this rule: "relu follows", "given", … */
     int64_t fan_in, fan_out;
     double gain, std; /* NaN where they mean nothing */
 };

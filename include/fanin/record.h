@@ -70,7 +70,8 @@ enum fanin_attr_type {
     FANIN_ATTR_LIST,   /* field: struct fanin_list */
     FANIN_ATTR_GAIN,   /* field: struct fanin_gain: a number, or an activation's name */
     /* field: struct fanin_texts. A list of texts, also written as one text with commas; or, where
-     * `text` holds words "a|b|c", one of them for all or a map {name: word}. */
+     * `text` holds words "a|b|c", one of them for all or a map {name: word}; where it is "", a map
+     * {name: text}. */
     FANIN_ATTR_TEXTS
 };
 

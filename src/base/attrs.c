@@ -206,17 +206,21 @@ static enum fanin_status read_texts(const struct place *at, const struct fanin_a
                                     const struct fanin_attr *attr, void *field) {
     struct fanin_texts *out = field;
     char wanted[256] = "a list of texts";
-    if (spec->text)
+    const bool any = spec->text && !*spec->text;
+    if (any)
+        (void)snprintf(wanted, sizeof wanted, "a map from names to texts");
+    else if (spec->text)
         (void)snprintf(wanted, sizeof wanted, "one of %s, or a map from names to these",
                        spec->text);
-    if (attr->is_null || (!attr->text && !attr->texts)) return wrong_type(at, spec, attr, wanted);
+    if (attr->is_null || (!attr->text && !attr->texts) || (any && attr->text))
+        return wrong_type(at, spec, attr, wanted);
     if (attr->text && !spec->text) return split_texts(at, attr->text, out);
     const struct fanin_named_text whole = {NULL, attr->text};
     const struct fanin_attr one = {.texts = &whole, .n_texts = 1};
     const bool keyed = attr->texts && attr->texts[0].name;
     if (attr->texts && keyed != (spec->text != NULL)) return wrong_type(at, spec, attr, wanted);
     FI_TRY(copy_texts(at, attr->text ? &one : attr, out));
-    for (int64_t i = 0; i < out->n && spec->text; i++) {
+    for (int64_t i = 0; i < out->n && spec->text && !any; i++) {
         const struct fanin_named_text *item = &out->items[i];
         if (fi_word_index(spec->text, item->text) >= 0) continue;
         return refuse(at, "'%s%s%s' must be one of %s, not '%s'", spec->name, keyed ? "." : "",

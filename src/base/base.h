@@ -226,6 +226,9 @@ int fi_word_index(const char *words, const char *text);
 /* One of the words for all names, or a map {name: word}; `def` is what is told as the default. */
 #define FI_ATTR_WORDS(type, field, def, words, help)                                               \
     { #field, FANIN_ATTR_TEXTS, offsetof(type, field), def, 0, 0, words, help, 0 }
+/* A map {name: text}. */
+#define FI_ATTR_MAP(type, field, help)                                                             \
+    { #field, FANIN_ATTR_TEXTS, offsetof(type, field), 0, 0, 0, "", help, 0 }
 #define FI_ATTR_END                                                                                \
     { NULL, FANIN_ATTR_BOOL, 0, 0, 0, 0, NULL, NULL, 0 }
 

@@ -23,8 +23,16 @@
 
 size_t fi_dtype_bytes(enum fi_dtype dtype) {
     static const size_t bytes[FI_DTYPES] = {
-        [FI_F32] = 4, [FI_F64] = 8, [FI_I32] = 4, [FI_I64] = 8, [FI_U64] = 8, [FI_U8] = 1};
+        [FI_F32] = 4, [FI_F64] = 8, [FI_I32] = 4, [FI_I64] = 8,
+        [FI_U64] = 8, [FI_U8] = 1,  [FI_F16] = 2, [FI_BF16] = 2};
     return bytes[dtype];
+}
+
+const char *fi_dtype_name(enum fi_dtype dtype) {
+    static const char *const names[FI_DTYPES] = {
+        [FI_F32] = "F32", [FI_F64] = "F64", [FI_I32] = "I32", [FI_I64] = "I64",
+        [FI_U64] = "U64", [FI_U8] = "U8",   [FI_F16] = "F16", [FI_BF16] = "BF16"};
+    return names[dtype];
 }
 
 /* Names are never paths here, but other tools may make files of them. */

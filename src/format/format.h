@@ -14,8 +14,8 @@
 
 #include "base/base.h"
 
-enum fi_dtype { FI_F32, FI_F64, FI_I32, FI_I64, FI_U64, FI_U8 };
-#define FI_DTYPES 6
+enum fi_dtype { FI_F32, FI_F64, FI_I32, FI_I64, FI_U64, FI_U8, FI_F16, FI_BF16 };
+#define FI_DTYPES 8
 
 /* One tensor: row-major, little-endian as in memory. */
 struct fi_tensor_entry {
@@ -87,6 +87,8 @@ struct fi_format {
 };
 
 size_t fi_dtype_bytes(enum fi_dtype dtype);
+/* "F32", as safetensors calls it. */
+const char *fi_dtype_name(enum fi_dtype dtype);
 /* The reason why a name cannot be a tensor's, or NULL. */
 const char *fi_tensor_name_fault(const char *name);
 /* Sorts by name. Errors: DATA or ARGUMENT as `code` says (a name used twice), MEMORY. */

@@ -31,10 +31,6 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "data are written as t
 #define HEADER_DEPTH 3 /* the header, a tensor, its shape */
 #define METADATA "__metadata__"
 
-static const char *const dtype_names[FI_DTYPES] = {
-    [FI_F32] = "F32", [FI_F64] = "F64", [FI_I32] = "I32",
-    [FI_I64] = "I64", [FI_U64] = "U64", [FI_U8] = "U8"};
-
 /* ---- reading
  * ---------------------------------------------------------------------------------------- */
 
@@ -185,11 +181,11 @@ static enum fanin_status read_dtype(const struct reader *r, struct span *s, cons
     const char *name = json_string_value(value);
     if (!name) return refuse(r, "tensor %s has no dtype", s->name);
     for (int i = 0; i < FI_DTYPES; i++)
-        if (!strcmp(name, dtype_names[i])) {
+        if (!strcmp(name, fi_dtype_name((enum fi_dtype)i))) {
             s->dtype = (enum fi_dtype)i;
             return FANIN_OK;
         }
-    return refuse(r, "the dtype of tensor %s is none of F32 F64 I32 I64 U64 U8", s->name);
+    return refuse(r, "the dtype of tensor %s is none of F64 F32 F16 BF16 I64 I32 U64 U8", s->name);
 }
 
 /* The shape, and that it fills begin..end exactly. */
@@ -322,9 +318,9 @@ static enum fanin_status load(struct fi_tensors *tensors, const char *path) {
 /* ---- writing
  * ---------------------------------------------------------------------------------------- */
 
-/* Wide types first, so that all data are aligned: the k-th tensor of the order 8, 4, 1 bytes. */
+/* Wide types first, so that all data are aligned: the k-th tensor of the order 8, 4, 2, 1 bytes. */
 static enum fanin_status file_order(const struct fi_tensors *t, int64_t **out) {
-    static const size_t widths[] = {8, 4, 1};
+    static const size_t widths[] = {8, 4, 2, 1};
     int64_t *order = fi_alloc(t->ctx, t->n, sizeof *order), n = 0;
     *out = order;
     if (!order) return FANIN_ERR_MEMORY;
@@ -358,7 +354,7 @@ static char *header_text(const struct fi_tensors *t, const int64_t *order, uint6
         for (int d = 0; d < e->rank; d++) json_array_append_new(shape, json_integer(e->dims[d]));
         done = shape && json_array_size(shape) == (size_t)e->rank;
         json_t *entry =
-            json_pack("{s:s, s:o, s:[I, I]}", "dtype", dtype_names[e->dtype], "shape", shape,
+            json_pack("{s:s, s:o, s:[I, I]}", "dtype", fi_dtype_name(e->dtype), "shape", shape,
                       "data_offsets", (json_int_t)begin, (json_int_t)(begin + (int64_t)e->bytes));
         done = json_object_set_new(root, e->name, entry) == 0 && done;
         begin += (int64_t)e->bytes;

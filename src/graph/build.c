@@ -252,6 +252,7 @@ void fanin_net_param(const fanin_net *net, int index, struct fanin_param_info *o
     out->init = p->init.record ? p->init.record->name : NULL;
     if (!p->init.record && !p->spec.weight)
         out->init = p->spec.fill == 0 ? "zeros" : p->spec.fill == 1 ? "ones" : "constant";
+    if (p->imported) out->init = "imported";
     out->why = p->why;
     out->fan_in = p->spec.fan_in;
     out->fan_out = p->spec.fan_out;

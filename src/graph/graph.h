@@ -196,6 +196,7 @@ struct fi_param {
     /* what the start was; filled when a model is made */
     struct fanin_rule_ref init;
     const char *why;
+    bool imported; /* from a file, not drawn */
     double gain, std;
 };
 

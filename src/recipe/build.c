@@ -84,6 +84,20 @@ static enum fanin_status check_params(fanin_net *net, const fanin_recipe *r) {
     return fi_fail_prefix(r->ctx, status, bad >= 0 ? r->params.marks[bad] : mark);
 }
 
+/* Takes what `train.from` names. */
+static enum fanin_status import_params(fanin_model *model, const fanin_recipe *r) {
+    const struct fi_section_from *from = r->from;
+    const struct fanin_import_options options = {.size = sizeof options,
+                                                 .map = from->map.items,
+                                                 .n_map = from->map.n,
+                                                 .partial = !from->strict,
+                                                 .transpose = from->transpose};
+    enum fanin_status status = fanin_model_import(model, from->file, &options);
+    const bool ours = status == FANIN_ERR_SHAPE || status == FANIN_ERR_RECIPE ||
+                      status == FANIN_ERR_DATA || status == FANIN_ERR_IO;
+    return ours ? fi_fail_prefix(r->ctx, status, r->from_mark) : status;
+}
+
 enum fanin_status fanin_recipe_model(fanin_model **out, const fanin_recipe *recipe,
                                      const struct fanin_shape *shape, int64_t outputs,
                                      const fanin_data *data) {
@@ -110,6 +124,13 @@ enum fanin_status fanin_recipe_model(fanin_model **out, const fanin_recipe *reci
                                           .params = recipe->params.items,
                                           .n_params = recipe->params.n};
     status = fanin_model_create(out, net, &options);
+    if (status == FANIN_OK && recipe->from) {
+        status = import_params(*out, recipe);
+        if (status == FANIN_OK) return FANIN_OK;
+        fanin_model_free(*out);
+        *out = NULL;
+        return status;
+    }
     if (status != FANIN_ERR_SHAPE && status != FANIN_ERR_RECIPE) return status;
     /* the last layer does not fit the data, or loss and init do not fit the net */
     struct fi_mark mark = recipe->root->mark;

@@ -132,6 +132,16 @@ static enum fanin_status read_checkpoint(fanin_recipe *r, struct fi_value *value
     return FANIN_OK;
 }
 
+static enum fanin_status read_from(fanin_recipe *r, struct fi_value *value) {
+    struct fi_attrs attrs;
+    const void *parsed;
+    FI_TRY(read_section(&r->arena, &parsed, &attrs, &fi_section_from, value, value->mark,
+                        "train.from"));
+    r->from = parsed;
+    r->from_mark = value->mark;
+    return FANIN_OK;
+}
+
 static enum fanin_status read_train_keys(fanin_recipe *r, struct fi_value *value) {
     struct fi_attrs attrs;
     const void *parsed;
@@ -156,7 +166,8 @@ static enum fanin_status read_train(fanin_recipe *r) {
         const char *name, *path;
         enum fanin_status (*read)(fanin_recipe *r, struct fi_value *value);
     } parts[] = {{"early_stop", "train.early_stop", read_early_stop},
-                 {"checkpoint", "train.checkpoint", read_checkpoint}};
+                 {"checkpoint", "train.checkpoint", read_checkpoint},
+                 {"from", "train.from", read_from}};
     struct fi_value *value;
     FI_TRY(section_value(r->ctx, &value, r->root, "train"));
     enum fanin_status first = FANIN_OK;

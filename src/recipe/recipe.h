@@ -37,12 +37,17 @@ struct fi_section_train {
     int64_t epochs, batch, seed, shards;
     double clip_value, clip_norm, rounding_noise;
     int allow_symmetric;
-    struct fanin_rule_ref early_stop, checkpoint;
+    struct fanin_rule_ref early_stop, checkpoint, from;
 };
 struct fi_section_early_stop {
     const char *metric;
     int64_t patience;
     double min_delta;
+};
+struct fi_section_from {
+    const char *file;
+    struct fanin_texts map;
+    int strict, transpose;
 };
 struct fi_section_checkpoint {
     const char *path;
@@ -62,7 +67,7 @@ struct fi_section_params {
 
 extern const struct fanin_record fi_section_recipe; /* the top level */
 extern const struct fanin_record fi_section_data, fi_section_train, fi_section_early_stop,
-    fi_section_checkpoint, fi_section_repeat, fi_section_layer, fi_section_params;
+    fi_section_checkpoint, fi_section_from, fi_section_repeat, fi_section_layer, fi_section_params;
 
 /* Whether the key has the form, or (form NULL) any of the forms. */
 bool fi_spec_has_form(const struct fanin_attr_spec *spec, const char *form);
@@ -189,6 +194,8 @@ struct fanin_recipe {
     struct fanin_train_options train;
     struct fi_layers layers;
     struct fi_params params;
+    const struct fi_section_from *from; /* NULL: all parameters are drawn */
+    struct fi_mark from_mark;
 };
 
 extern const char fi_recipe_digits[]; /* YAML of the default recipe */

@@ -157,6 +157,11 @@ static void add_form(struct writer *w, const struct fanin_attr_spec *a) {
 }
 
 static void add_texts(struct writer *w, const struct fanin_attr_spec *a, bool positional) {
+    if (a->text && !*a->text) {
+        fi_text_add(&w->text, "{\"type\":\"object\",\"additionalProperties\":"
+                              "{\"type\":[\"string\",\"number\",\"boolean\"]}}");
+        return;
+    }
     if (a->text) {
         add_words(w, a->text);
         if (positional) return;

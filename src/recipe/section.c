@@ -79,6 +79,8 @@ static const struct fanin_attr_spec train_keys[] = {
     SECTION(struct fi_section_train, early_stop,
             "stops when validation no longer improves, and takes the best weights"),
     SECTION(struct fi_section_train, checkpoint, "where and how often the run is saved"),
+    SECTION(struct fi_section_train, from,
+            "a file of tensors to start from, of PyTorch for example"),
     FI_ATTR_END};
 
 static const struct fanin_attr_spec early_stop_keys[] = {
@@ -88,6 +90,18 @@ static const struct fanin_attr_spec early_stop_keys[] = {
                 "epochs without improvement before the end", 0),
     FI_ATTR_REAL(struct fi_section_early_stop, min_delta, 0, 0, 1e30,
                  "what counts as an improvement", 0),
+    FI_ATTR_END};
+
+static const struct fanin_attr_spec from_keys[] = {
+    FI_ATTR_STRING(struct fi_section_from, file, NULL, "a .safetensors file", FANIN_ATTR_REQUIRED),
+    FI_ATTR_MAP(struct fi_section_from, map,
+                "names of tensors to names of parameters, {\"fc1.*\": dense1.*}; an empty name "
+                "leaves a tensor out; default: the same names"),
+    FI_ATTR_BOOL(
+        struct fi_section_from, strict, 1,
+        "refuse tensors that belong to no parameter; false: leave them out, with a warning"),
+    FI_ATTR_BOOL(struct fi_section_from, transpose, 0,
+                 "matrices stand as (in, out), as Keras keeps them"),
     FI_ATTR_END};
 
 static const struct fanin_attr_spec checkpoint_keys[] = {
@@ -168,6 +182,14 @@ const struct fanin_record fi_section_checkpoint = {
     .attrs = checkpoint_keys,
     .attrs_size = sizeof(struct fi_section_checkpoint)};
 
+const struct fanin_record fi_section_from = {
+    .name = "from",
+    .formula = "parameter = tensor of its name; the others are drawn",
+    .reference = "docs/recipe.md",
+    .help = "Part of train: starts from the tensors of a file that another program wrote.",
+    .attrs = from_keys,
+    .attrs_size = sizeof(struct fi_section_from)};
+
 const struct fanin_record fi_section_repeat = {
     .name = "repeat",
     .formula = "net, net, … (times)",
@@ -195,8 +217,9 @@ const struct fanin_record fi_section_layer = {
 
 const struct fanin_record *fanin_recipe_section(int index) {
     static const struct fanin_record *const sections[] = {
-        &fi_section_recipe,     &fi_section_data,   &fi_section_train, &fi_section_early_stop,
-        &fi_section_checkpoint, &fi_section_repeat, &fi_section_layer, &fi_section_params,
+        &fi_section_recipe,     &fi_section_data,       &fi_section_train,
+        &fi_section_early_stop, &fi_section_checkpoint, &fi_section_from,
+        &fi_section_repeat,     &fi_section_layer,      &fi_section_params,
     };
     return index >= 0 && index < FI_COUNT(sections) ? sections[index] : NULL;
 }

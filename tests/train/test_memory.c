@@ -62,7 +62,8 @@ static enum fanin_status use(fanin_ctx *ctx, fanin_data *data, fanin_model *mode
     FI_TRY(fanin_train(model, data, &options));
     FI_TRY(fanin_model_save(model, path));
     FI_TRY(fanin_model_load(&copy, ctx, path));
-    const enum fanin_status status = fanin_model_predict(copy, x, 1, p);
+    enum fanin_status status = fanin_model_predict(copy, x, 1, p);
+    if (status == FANIN_OK) status = fanin_model_import(copy, path, NULL);
     fanin_model_free(copy);
     return status;
 }
