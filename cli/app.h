@@ -21,7 +21,9 @@ enum {
     EXIT_USAGE = 2,
     EXIT_REFUSED = 3,
     EXIT_DIVERGED = 4,
-    EXIT_STOPPED = 5
+    EXIT_STOPPED = 5,
+    EXIT_AT_RISK = 10,
+    EXIT_WILL_NOT_TRAIN = 11
 };
 
 /* The options everybody takes, and --seed, which some do. First member of a command's struct, so
@@ -57,7 +59,8 @@ struct command {
     size_t size; /* of the struct its options go to, which begins with a struct common */
     int (*run)(struct app *app, const void *fields, const char *const *operands, int n);
 };
-extern const struct command cmd_train, cmd_eval, cmd_predict, cmd_fold, cmd_info, cmd_list,
+extern const struct command cmd_train, cmd_check, cmd_eval, cmd_predict, cmd_fold, cmd_info,
+    cmd_list, cmd_help, cmd_schema;
     cmd_help, cmd_schema;
 /* NULL beyond the last. */
 const struct command *command_at(int index);

@@ -282,6 +282,34 @@ struct fanin_fold {
                    double *w, double *b);
 };
 
+/* ---- signal propagation ------------------------------------------------------------------- */
+
+/* What the theory of wide random nets follows from node to node, for a batch of n given samples:
+ * laws over the units of an output (and over draws of the weights). */
+struct fanin_signal {
+    int n;
+    double *mean; /* [n] mean over units, of each sample */
+    double *cov;  /* [n][n] covariance over units, between samples */
+    double *grad; /* [n][n] second moments over units of the gradient of the batch's loss */
+};
+
+/* The law of a parameter's numbers. */
+struct fanin_param_law {
+    double mean, var;
+    double
+        grad; /* set by signal_back: second moment of the numbers of its gradient; NaN: unknown */
+};
+
+struct fanin_signal_step {
+    const void *attrs;
+    int n_in;
+    const struct fanin_signal *x[FANIN_MAX_INPUTS]; /* one node may stand in several places */
+    const struct fanin_signal *y;
+    int64_t units_in[FANIN_MAX_INPUTS], units_out; /* numbers a sample has */
+    struct fanin_param_law *params;
+    double *scratch; /* 4 n² numbers */
+};
+
 /* A case for the generic tests: the shapes of one sample of each input and the batch. */
 struct fanin_case {
     int64_t rows;
@@ -327,6 +355,11 @@ struct fanin_op {
     /* The unit of input k that unit u of the output is made from; -1: none of this input. NULL: u,
      * where all shapes are of one size, or all of them (MIXES). */
     int64_t (*source)(const struct fanin_infer *io, int k, int64_t u);
+    /* What training does to signals: y's mean and cov from x's; then y's grad added to x's, and the
+     * parameters' (a wide layer, independent weights). NULL: the theory begins anew behind this op,
+     * from what is measured. Not needed where there is a curve or a second_moment. */
+    void (*signal)(const struct fanin_signal_step *s);
+    void (*signal_back)(const struct fanin_signal_step *s);
     const struct fanin_case *cases;
     int n_cases;
 };
@@ -337,7 +370,8 @@ FANIN_API enum fanin_status fanin_register_op(fanin_ctx *ctx, const struct fanin
 
 /* ---- listing ------------------------------------------------------------------------------ */
 
-/* Kinds: op loss init reg optim schedule metric reader format report. NULL beyond the last. */
+/* Kinds: op loss init reg optim schedule metric reader format report finding. NULL beyond the last.
+ */
 FANIN_API const char *fanin_kind(int index);
 /* The index-th record of a kind in alphabetical order, NULL beyond the last. */
 FANIN_API const struct fanin_record *fanin_record_at(const fanin_ctx *ctx, const char *kind,

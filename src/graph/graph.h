@@ -197,7 +197,7 @@ struct fi_param {
     struct fanin_rule_ref init;
     const char *why;
     bool imported; /* from a file, not drawn */
-    double gain, std;
+    double gain, mean, std;
 };
 
 struct fanin_net {
@@ -370,9 +370,10 @@ struct fi_step_extra {
 /* What a plan is for. */
 enum fi_mode {
     FI_INFER,
-    FI_TRAIN, /* with backward, noise and batch statistics */
-    FI_SAMPLE /* inference in which noise is drawn: one member of the ensemble that dropout trains
-               */
+    FI_TRAIN,  /* with backward, noise and batch statistics */
+    FI_SAMPLE, /* inference in which noise is drawn: one member of the ensemble that dropout trains
+                */
+    FI_WATCH   /* FI_TRAIN with every node's output and gradient in memory of its own */
 };
 
 struct fi_exec {
@@ -381,7 +382,7 @@ struct fi_exec {
     int64_t rows;     /* the most a batch may have */
     int64_t rows_now; /* as all tensors say at present */
     enum fi_mode mode;
-    bool training;            /* mode == FI_TRAIN */
+    bool training;            /* mode == FI_TRAIN or FI_WATCH */
     struct fanin_tensor *y;   /* per node */
     struct fanin_tensor x;    /* where samples are put: the input's buffer, or, with several inputs,
                                * all of    them side by side */
@@ -401,10 +402,10 @@ struct fi_exec {
 /* Plans for batches of up to `rows`. */
 enum fanin_status fi_exec_create(struct fi_exec **out, fanin_model *model, int64_t rows,
                                  enum fi_mode mode);
-/* The same for training (FI_TRAIN): what the policies (which must outlive the plan) freeze gets no
+/* The same for a run (FI_TRAIN or FI_WATCH): what the policies (which must outlive the plan) freeze gets no
  * gradient, and penalties on outputs are added. */
 enum fanin_status fi_exec_create_run(struct fi_exec **out, fanin_model *model, int64_t rows,
-                                     const struct fi_policies *policies);
+                                     enum fi_mode mode, const struct fi_policies *policies);
 void fi_exec_free(struct fi_exec *exec);
 /* FI_SAMPLE: what random numbers are drawn under; the `step` of a forward tells samples apart. */
 void fi_exec_seed(struct fi_exec *exec, uint64_t seed);

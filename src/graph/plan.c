@@ -79,7 +79,8 @@ static enum need need_of_y(const struct fi_node *node) {
  * the buffer. */
 static bool may_overwrite(const struct planner *p, const struct fi_node *node) {
     const struct region *r = &p->regions[p->y_region[node->inputs[0]]];
-    if (!(node->op->flags & FANIN_OP_ELEMENTWISE) || r->shared) return false;
+    if (!(node->op->flags & FANIN_OP_ELEMENTWISE) || r->shared || p->exec->mode == FI_WATCH)
+        return false;
     if (!single_reader(p, node->inputs[0])) return false;
     if (!p->exec->training) return true;
     if (!(node->op->flags & FANIN_OP_NO_X)) return false;
@@ -115,7 +116,8 @@ static enum fanin_status make_groups(struct planner *p) {
     for (int i = 0; i < n; i++) {
         const struct fi_node *node = &p->net->nodes[i];
         const bool elementwise = node->op && (node->op->flags & FANIN_OP_ELEMENTWISE);
-        if (elementwise && !skipped(p, node) && single_reader(p, node->inputs[0]) &&
+        if (elementwise && e->mode != FI_WATCH && !skipped(p, node) &&
+            single_reader(p, node->inputs[0]) &&
             !e->groups[p->group_of[node->inputs[0]]].identity) {
             p->group_of[i] = p->group_of[node->inputs[0]];
         } else {
@@ -179,6 +181,7 @@ static enum fanin_status activation_regions(struct planner *p) {
         live(r, node->op ? group : 0); /* inputs are filled before the first group */
         if (p->exec->training) live(r, 2 * loss - group);
         if (node->output || i == fi_net_result(p->net)) live(r, 2 * loss);
+        if (p->exec->mode == FI_WATCH) live(r, 2 * loss);
         for (int k = 0; k < node->n_in; k++) live(&p->regions[p->y_region[node->inputs[k]]], group);
     }
     return FANIN_OK;
@@ -200,6 +203,7 @@ static enum fanin_status gradient_regions(struct planner *p) {
         if (group->host >= 0) p->dy_region[group->host] = region;
         live(&p->regions[region], 2 * loss - g);
         if (p->group_of[result] == g) live(&p->regions[region], loss);
+        if (p->exec->mode == FI_WATCH) live(&p->regions[region], 2 * loss);
     }
     for (int i = 0; i < p->net->n_nodes; i++)
         for (int k = 0; k < p->net->nodes[i].n_in; k++) {
@@ -421,7 +425,7 @@ static enum fanin_status create(struct fi_exec **out, fanin_model *model, int64_
     e->model = model;
     e->rows = rows;
     e->mode = mode;
-    e->training = mode == FI_TRAIN;
+    e->training = mode == FI_TRAIN || mode == FI_WATCH;
     e->policies = policies;
     struct planner p = {.exec = e, .net = model->net};
     enum fanin_status status = plan(&p);
@@ -439,8 +443,8 @@ enum fanin_status fi_exec_create(struct fi_exec **out, fanin_model *model, int64
 }
 
 enum fanin_status fi_exec_create_run(struct fi_exec **out, fanin_model *model, int64_t rows,
-                                     const struct fi_policies *policies) {
-    return create(out, model, rows, FI_TRAIN, policies);
+                                     enum fi_mode mode, const struct fi_policies *policies) {
+    return create(out, model, rows, mode, policies);
 }
 
 void fi_exec_free(struct fi_exec *exec) {

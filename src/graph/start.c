@@ -139,7 +139,7 @@ static enum fanin_status draw_whole(const struct draw *d) {
 
 static enum fanin_status draw_param(fanin_model *m, struct fi_param *p) {
     const struct fi_init *init = (const struct fi_init *)(const void *)p->init.record;
-    double mean, kurtosis;
+    double kurtosis;
     struct draw d = {.init = init,
                      .request = {.attrs = p->init.attrs,
                                  .ctx = m->ctx,
@@ -151,7 +151,7 @@ static enum fanin_status draw_param(fanin_model *m, struct fi_param *p) {
                                  .key = fi_key(m->seed, "init", p->name)},
                      .param = p,
                      .w = m->params + p->offset};
-    init->moments(&d.request, &mean, &p->std, &kurtosis);
+    init->moments(&d.request, &p->mean, &p->std, &kurtosis);
     if (init->gain) p->gain = init->gain(p->init.attrs);
     if (init->whole) return draw_whole(&d);
     if (p->spec.layout == FANIN_LAYOUT_PANELS)

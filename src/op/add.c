@@ -82,5 +82,7 @@ FI_RECORD(op, add) = {.head = {.name = "add",
                       .forward = forward,
                       .backward = backward,
                       .flops = flops,
+                      .signal = fi_signal_sum,
+                      .signal_back = fi_signal_sum_back,
                       .cases = cases,
                       .n_cases = FI_COUNT(cases)};

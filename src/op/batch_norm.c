@@ -338,6 +338,17 @@ static void affine(const void *attrs_, const float *const *params, int64_t chann
 
 static const struct fanin_fold folding = {.affine = affine};
 
+static void propagate(const struct fanin_signal_step *s) {
+    const struct batch_norm *a = s->attrs;
+    fi_signal_batch_norm(s, a->eps, a->affine ? &s->params[0] : NULL,
+                         a->affine ? &s->params[1] : NULL);
+}
+
+static void propagate_back(const struct fanin_signal_step *s) {
+    const struct batch_norm *a = s->attrs;
+    fi_signal_batch_norm_back(s, a->eps, a->affine ? &s->params[0] : NULL);
+}
+
 /* ---- the record -------------------------------------------------------------------------------------- */
 
 static const struct fanin_attr plain[] = {{.name = "affine", .number = 0}};
@@ -367,5 +378,7 @@ FI_RECORD(op, batch_norm) = {
     .backward = backward,
     .flops = flops,
     .fold = &folding,
+    .signal = propagate,
+    .signal_back = propagate_back,
     .cases = cases,
     .n_cases = FI_COUNT(cases)};

@@ -7,6 +7,7 @@
  * dx comes first: handing over dw may already change w. The elementwise nodes behind the layer run
  * on each finished block of y, those before it on each finished block of dx.
  */
+#include "graph/signal.h"
 #include "graph/step.h"
 #include "kernel/kernel.h"
 
@@ -96,6 +97,16 @@ static void backward(const struct fanin_step *s) {
     }
 }
 
+static void propagate(const struct fanin_signal_step *s) {
+    const struct dense *a = s->attrs;
+    fi_signal_linear(s, &s->params[0], a->bias ? &s->params[1] : NULL);
+}
+
+static void propagate_back(const struct fanin_signal_step *s) {
+    const struct dense *a = s->attrs;
+    fi_signal_linear_back(s, &s->params[0], a->bias ? &s->params[1] : NULL);
+}
+
 static const struct fanin_attr units1[] = {{.name = "units", .number = 1}};
 static const struct fanin_attr units10[] = {{.name = "units", .number = 10}};
 static const struct fanin_attr units33[] = {{.name = "units", .number = 33}};
@@ -124,5 +135,7 @@ FI_RECORD(op,
                     .backward = backward,
                     .flops = flops,
                     .fold = &fold,
+                    .signal = propagate,
+                    .signal_back = propagate_back,
                     .cases = cases,
                     .n_cases = FI_COUNT(cases)};

@@ -56,6 +56,17 @@ static void backward(const struct fanin_step *s) {
     fi_row_norm_backward(s, &norm);
 }
 
+static void propagate(const struct fanin_signal_step *s) {
+    const struct group_norm *a = s->attrs;
+    fi_signal_layer_norm(s, a->eps, true, a->affine ? &s->params[0] : NULL,
+                         a->affine ? &s->params[1] : NULL);
+}
+
+static void propagate_back(const struct fanin_signal_step *s) {
+    const struct group_norm *a = s->attrs;
+    fi_signal_layer_norm_back(s, a->eps, true, a->affine ? &s->params[0] : NULL);
+}
+
 static double flops(const struct fanin_infer *io) {
     return 8.0 * (double)io->in[0].cols;
 }
@@ -87,5 +98,7 @@ FI_RECORD(op, group_norm) = {
     .forward = forward,
     .backward = backward,
     .flops = flops,
+    .signal = propagate,
+    .signal_back = propagate_back,
     .cases = cases,
     .n_cases = FI_COUNT(cases)};

@@ -5,6 +5,7 @@
 #ifndef FI_OP_H
 #define FI_OP_H
 
+#include "graph/signal.h"
 #include "graph/step.h"
 #include "kernel/kernel.h"
 

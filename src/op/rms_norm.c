@@ -51,6 +51,16 @@ static void backward(const struct fanin_step *s) {
     fi_row_norm_backward(s, &norm);
 }
 
+static void propagate(const struct fanin_signal_step *s) {
+    const struct rms_norm *a = s->attrs;
+    fi_signal_layer_norm(s, a->eps, false, a->elementwise_affine ? &s->params[0] : NULL, NULL);
+}
+
+static void propagate_back(const struct fanin_signal_step *s) {
+    const struct rms_norm *a = s->attrs;
+    fi_signal_layer_norm_back(s, a->eps, false, a->elementwise_affine ? &s->params[0] : NULL);
+}
+
 static double flops(const struct fanin_infer *io) {
     return 4.0 * (double)io->in[0].cols;
 }
@@ -77,5 +87,7 @@ FI_RECORD(op, rms_norm) = {
     .forward = forward,
     .backward = backward,
     .flops = flops,
+    .signal = propagate,
+    .signal_back = propagate_back,
     .cases = cases,
     .n_cases = FI_COUNT(cases)};

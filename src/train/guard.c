@@ -311,8 +311,10 @@ static bool flow_matrix(const struct guard *g, int node, const struct fi_param *
     uint8_t *zero_y = g->zero[node], *flat_y = g->flat[node];
     const struct fi_param *shift = vector_of(g->net, n, false), *scale = vector_of(g->net, n, true);
     const bool weight_moves = moves(g, p), shift_moves = shift && moves(g, shift);
+    const bool any_flat = memchr(flat_x, 1, (size_t)p->in) != NULL;
     bool changed = false;
     for (int64_t o = 0; o < p->out; o++) {
+        if (!zero_y[o] && (flat_y[o] || !any_flat)) continue;
         const bool off = scale && is_zero(g, n, scale, o);
         if (zero_y[o] && shift && ((shift_moves && !flat_y[o]) || !is_zero(g, n, shift, o)))
             changed |= clear(&zero_y[o]);
@@ -393,21 +395,25 @@ static bool can_move(const struct guard *g, int node, const struct fi_param *p) 
     return value && gradient;
 }
 
+static bool flow(const struct guard *g, int node) {
+    const struct fi_node *n = &g->net->nodes[node];
+    if (!n->op) return false;
+    const struct fi_param *p = matrix_of(g->net, n);
+    return p ? flow_matrix(g, node, p) : flow_units(g, node);
+}
+
 static enum fanin_status check_moving(const struct guard *g) {
-    const int result = fi_net_result(g->net);
+    const int result = fi_net_result(g->net), n_nodes = g->net->n_nodes;
     bool changed = true;
     for (int i = 0; i < g->net->n_nodes; i++) {
         const size_t n = (size_t)g->net->nodes[i].shape.cols;
         memset(g->zero[i], g->net->nodes[i].op != NULL, n);
         memset(g->flat[i], i != result, n);
     }
-    while (changed) {
+    while (changed) { /* values flow forward, gradients back: both directions in each round */
         changed = false;
-        for (int i = 0; i < g->net->n_nodes; i++) {
-            const struct fi_node *node = &g->net->nodes[i];
-            const struct fi_param *p = node->op ? matrix_of(g->net, node) : NULL;
-            if (node->op) changed |= p ? flow_matrix(g, i, p) : flow_units(g, i);
-        }
+        for (int i = 0; i < n_nodes; i++) changed |= flow(g, i);
+        for (int i = n_nodes - 1; i >= 0; i--) changed |= flow(g, i);
     }
     for (int i = 0; i < g->net->n_nodes; i++) {
         const struct fi_node *node = &g->net->nodes[i];
@@ -424,30 +430,68 @@ static enum fanin_status check_moving(const struct guard *g) {
     return FANIN_OK;
 }
 
+static enum fanin_status make_guard(struct guard *g, const fanin_model *model,
+                                    const struct fi_policies *policies, struct fi_arena *arena) {
+    const int n = model->net->n_nodes;
+    *g = (struct guard){.model = model, .net = model->net, .policies = policies};
+    g->color = fi_arena_alloc(arena, n, sizeof(*g->color));
+    g->next = fi_arena_alloc(arena, n, sizeof(*g->next));
+    g->zero = fi_arena_alloc(arena, n, sizeof(*g->zero));
+    g->flat = fi_arena_alloc(arena, n, sizeof(*g->flat));
+    g->classes = fi_arena_alloc(arena, n, sizeof(*g->classes));
+    if (!g->color || !g->next || !g->zero || !g->flat || !g->classes) return FANIN_ERR_MEMORY;
+    for (int i = 0; i < n; i++) {
+        const int64_t cols = model->net->nodes[i].shape.cols;
+        g->color[i] = fi_arena_alloc(arena, cols, sizeof(uint64_t));
+        g->next[i] = fi_arena_alloc(arena, cols, sizeof(uint64_t));
+        g->zero[i] = fi_arena_alloc(arena, cols, 1);
+        g->flat[i] = fi_arena_alloc(arena, cols, 1);
+        if (!g->color[i] || !g->next[i] || !g->zero[i] || !g->flat[i]) return FANIN_ERR_MEMORY;
+    }
+    return FANIN_OK;
+}
+
 enum fanin_status fi_guard(const fanin_model *model, const struct fi_policies *policies,
                            bool noise) {
     struct fi_arena arena;
-    struct guard g = {.model = model, .net = model->net, .policies = policies};
-    const int n = model->net->n_nodes;
-    enum fanin_status status = FANIN_ERR_MEMORY;
+    struct guard g;
     fi_arena_init(&arena, model->ctx);
-    g.color = fi_arena_alloc(&arena, n, sizeof(*g.color));
-    g.next = fi_arena_alloc(&arena, n, sizeof(*g.next));
-    g.zero = fi_arena_alloc(&arena, n, sizeof(*g.zero));
-    g.flat = fi_arena_alloc(&arena, n, sizeof(*g.flat));
-    g.classes = fi_arena_alloc(&arena, n, sizeof(*g.classes));
-    if (!g.color || !g.next || !g.zero || !g.flat || !g.classes) goto out;
-    for (int i = 0; i < n; i++) {
-        const int64_t cols = model->net->nodes[i].shape.cols;
-        g.color[i] = fi_arena_alloc(&arena, cols, sizeof(uint64_t));
-        g.next[i] = fi_arena_alloc(&arena, cols, sizeof(uint64_t));
-        g.zero[i] = fi_arena_alloc(&arena, cols, 1);
-        g.flat[i] = fi_arena_alloc(&arena, cols, 1);
-        if (!g.color[i] || !g.next[i] || !g.zero[i] || !g.flat[i]) goto out;
-    }
-    status = check_moving(&g);
+    enum fanin_status status = make_guard(&g, model, policies, &arena);
+    if (status == FANIN_OK) status = check_moving(&g);
     if (status == FANIN_OK) status = check_tied(&g, noise);
-out:
     fi_arena_free(&arena);
     return status;
+}
+
+/* Marks the units whose colour another unit of their layer has. */
+static void mark_tied(const struct guard *g, int node, uint8_t *tied) {
+    const int64_t n = g->net->nodes[node].shape.cols;
+    count_classes(g, node);
+    const uint64_t *sorted = g->next[node];
+    for (int64_t u = 0; u < n; u++) {
+        const uint64_t *at =
+            bsearch(&g->color[node][u], sorted, (size_t)n, sizeof *sorted, by_word);
+        tied[u] = (at > sorted && at[-1] == *at) || (at + 1 < sorted + n && at[1] == *at);
+    }
+}
+
+enum fanin_status fi_symmetry(struct fi_arena *arena, const fanin_model *model,
+                              const struct fi_policies *policies, bool noise,
+                              struct fi_symmetry *out) {
+    struct guard g;
+    *out = (struct fi_symmetry){0};
+    FI_TRY(make_guard(&g, model, policies, arena));
+    out->tied = fi_arena_alloc(arena, g.net->n_nodes, sizeof *out->tied);
+    if (!out->tied) return FANIN_ERR_MEMORY;
+    enum fanin_status status = check_moving(&g);
+    const enum fanin_status tied = check_tied(&g, noise);
+    if (status == FANIN_OK) status = tied;
+    if (status != FANIN_OK && status != FANIN_ERR_SYMMETRIC) return status;
+    if (status != FANIN_OK && !(out->why = fi_arena_strdup(arena, model->ctx->message)))
+        return FANIN_ERR_MEMORY;
+    for (int i = 0; i < g.net->n_nodes; i++) {
+        out->tied[i] = g.zero[i]; /* not needed any more */
+        mark_tied(&g, i, out->tied[i]);
+    }
+    return FANIN_OK;
 }

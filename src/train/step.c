@@ -110,7 +110,7 @@ static enum fanin_status allocate(fanin_trainer *t, const struct fanin_train_opt
     for (int i = 0; i < t->update.optim->n_states; i++)
         if (!(t->update.state[i] = fi_arena_alloc(&t->arena, size, sizeof(fi_real))))
             return FANIN_ERR_MEMORY;
-    if (t->shards > 1 || t->clip_norm > 0) {
+    if (t->shards > 1 || t->clip_norm > 0 || t->watch) {
         t->n_grads = 1;
         for (int64_t s = t->shards; s > 1; s /= 2) t->n_grads++;
         t->grads = fi_arena_alloc(&t->arena, t->n_grads + 1, sizeof(*t->grads));
@@ -155,7 +155,8 @@ static enum fanin_status setup(fanin_trainer *t, const struct fanin_train_option
     FI_TRY(check_options(t, o));
     FI_TRY(choose_rules(t, o));
     if (!o->allow_symmetric) FI_TRY(fi_guard(t->model, &t->policies, o->rounding_noise > 0));
-    FI_TRY(fi_exec_create_run(&t->exec, t->model, t->shard_rows, &t->policies));
+    FI_TRY(fi_exec_create_run(&t->exec, t->model, t->shard_rows, t->watch ? FI_WATCH : FI_TRAIN,
+                              &t->policies));
     if (t->exec->needs_two_rows && t->shard_rows < 2)
         return fi_fail(t->ctx, FANIN_ERR_RECIPE,
                        "batch normalization has one value per channel: a batch (or shard) of one "
@@ -168,14 +169,15 @@ static enum fanin_status setup(fanin_trainer *t, const struct fanin_train_option
     return FANIN_OK;
 }
 
-enum fanin_status fanin_trainer_create(fanin_trainer **out, fanin_model *model,
-                                       const struct fanin_train_options *options) {
+enum fanin_status fi_trainer_create(fanin_trainer **out, fanin_model *model,
+                                    const struct fanin_train_options *options, bool watch) {
     static const struct fanin_train_options defaults = {.size = sizeof(defaults)};
     *out = NULL;
     fanin_trainer *t = fi_alloc(model->ctx, 1, sizeof(*t));
     if (!t) return FANIN_ERR_MEMORY;
     t->ctx = model->ctx;
     t->model = model;
+    t->watch = watch;
     fi_arena_init(&t->arena, model->ctx);
     enum fanin_status status = setup(t, options ? options : &defaults);
     if (status != FANIN_OK) {
@@ -184,6 +186,11 @@ enum fanin_status fanin_trainer_create(fanin_trainer **out, fanin_model *model,
     }
     *out = t;
     return FANIN_OK;
+}
+
+enum fanin_status fanin_trainer_create(fanin_trainer **out, fanin_model *model,
+                                       const struct fanin_train_options *options) {
+    return fi_trainer_create(out, model, options, false);
 }
 
 void fanin_trainer_free(fanin_trainer *trainer) {
@@ -318,6 +325,32 @@ enum fanin_status fi_trainer_run(fanin_trainer *t, const struct fi_batch *batch,
     t->t++;
     if (loss) *loss = sum / (double)batch->rows;
     return FANIN_OK;
+}
+
+enum fanin_status fi_trainer_probe(fanin_trainer *t, const struct fi_batch *batch, double *loss) {
+    double sum = 0;
+    t->update.grads = t->grads[0];
+    memset(t->grads[0], 0, (size_t)t->model->net->param_size * sizeof(fi_real));
+    FI_TRY(run_shard(t, batch, 0, batch->rows, &sum));
+    *loss = sum / (double)batch->rows;
+    return FANIN_OK;
+}
+
+double fi_trainer_loss(fanin_trainer *t, const struct fanin_tensor *z,
+                       const struct fanin_tensor *dz) {
+    const fi_real scale = (fi_real)(1.0 / (double)z->rows);
+    double sum = t->model->loss->run(t->model->loss_attrs, z, t->labels, &t->targets, dz, scale);
+    sum += entropy_terms(t, z, dz, z->rows, scale);
+    return sum / (double)z->rows;
+}
+
+void fi_trainer_apply_first(fanin_trainer *t, double *lr) {
+    struct fi_optim_step *o = &t->update.step;
+    *lr = o->lr = t->lr.base;
+    o->t = 1;
+    o->pow1 = t->base1;
+    o->pow2 = t->base2;
+    apply_whole(t);
 }
 
 double fi_term_value(const fanin_trainer *t, int term) {

@@ -46,6 +46,7 @@ struct fanin_trainer {
     struct fi_policies policies;
     struct fi_terms terms;
     struct fi_pace lr, momentum; /* what is scheduled: the learning rate; momentum or beta1 */
+    bool watch;
     int64_t batch, shards, shard_rows;
     double clip_norm;
     double base1, base2; /* of the optimizer's running powers */
@@ -77,11 +78,30 @@ double fi_term_value(const fanin_trainer *t, int term);
 /* One FANIN_EVENT_PARAM a tensor. */
 void fi_tell_params(const fanin_net *net, const struct fi_policies *policies,
                     void (*send)(void *payload, struct fi_event *e), void *payload);
+/* A trainer that only looks: fi_trainer_probe runs a batch forward and back, keeps every output and
+ * gradient (t->exec->y, dy; those of the parameters in t->grads[0]) and updates nothing. */
+enum fanin_status fi_trainer_create(fanin_trainer **out, fanin_model *model,
+                                    const struct fanin_train_options *options, bool watch);
+enum fanin_status fi_trainer_probe(fanin_trainer *t, const struct fi_batch *batch, double *loss);
+/* The last probed batch's loss at other results z, its gradient to dz. */
+double fi_trainer_loss(fanin_trainer *t, const struct fanin_tensor *z,
+                       const struct fanin_tensor *dz);
+/* The update that a first step makes of the probed gradients; *lr: its learning rate. */
+void fi_trainer_apply_first(fanin_trainer *t, double *lr);
 
 /* Refuses hidden units that start equal and can never part, and weights that can never move, but
  * for those that are frozen on purpose. policies may be NULL. */
 enum fanin_status fi_guard(const fanin_model *model, const struct fi_policies *policies,
                            bool noise);
+
+/* The same, told and not refused. */
+struct fi_symmetry {
+    uint8_t **tied; /* per node, per unit: every step keeps it equal to another unit of its layer */
+    const char *why; /* what fi_guard would say; NULL: nothing */
+};
+enum fanin_status fi_symmetry(struct fi_arena *arena, const fanin_model *model,
+                              const struct fi_policies *policies, bool noise,
+                              struct fi_symmetry *out);
 
 /* Metrics of one pass. */
 struct fi_eval {

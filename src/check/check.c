@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The check: looks at one start after another, each on the same batch, and puts theory beside
+ * measurement. The first start is the one that would be trained: its law is predicted, its units
+ * looked at, and the findings are about it.
+ */
+#include "check/check.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel/kernel.h"
+#include "kernel/math.h"
+
+#define MOST_ROWS 128
+
+/* ---- the batch ------------------------------------------------------------------------------------- */
+
+struct source {
+    const fanin_data *data;
+    int64_t *index;
+};
+
+static void load(void *arg, int64_t first, int64_t n, const struct fanin_tensor *x, int32_t *labels,
+                 const struct fanin_tensor *targets) {
+    const struct source *s = arg;
+    fi_data_gather(s->data, FANIN_TRAIN, s->index + first, n, x->data, x->ld, labels, targets->data,
+                   targets->ld);
+}
+
+static void result_loss(void *trainer, const struct fanin_tensor *z,
+                        const struct fanin_tensor *dz) {
+    (void)fi_trainer_loss(trainer, z, dz);
+}
+
+/* ---- figures of one start -------------------------------------------------------------------------- */
+
+/* mean and spread hold Σ x and Σ x² until all starts are seen. */
+static void add_figure(double *sum, double *squares, double x) {
+    *sum += x;
+    *squares += x * x;
+}
+
+static void add_figures(struct fanin_check_layer *layer, const struct fi_figures *f) {
+    add_figure(&layer->measured.mean, &layer->spread.mean, f->mean);
+    add_figure(&layer->measured.second, &layer->spread.second, f->second);
+    add_figure(&layer->measured.cosine, &layer->spread.cosine, f->cosine);
+    add_figure(&layer->measured.grad, &layer->spread.grad, f->grad);
+}
+
+static void settle_figure(double *sum, double *squares, int n) {
+    const double mean = *sum / n, rest = *squares / n - mean * mean;
+    *sum = mean;
+    *squares = n > 1 ? sqrt(FI_MAX(rest, 0) * n / (n - 1)) : NAN;
+}
+
+static void settle(struct fanin_check *check) {
+    struct fanin_check_result *r = &check->result;
+    for (int i = 0; i < r->n_layers; i++) {
+        struct fanin_check_layer *l = &check->layers[i];
+        settle_figure(&l->measured.mean, &l->spread.mean, check->seeds);
+        settle_figure(&l->measured.second, &l->spread.second, check->seeds);
+        settle_figure(&l->measured.cosine, &l->spread.cosine, check->seeds);
+        settle_figure(&l->measured.grad, &l->spread.grad, check->seeds);
+    }
+    for (int i = 0; i < r->n_params; i++)
+        settle_figure(&check->params[i].grad_measured, &check->params[i].grad_spread, check->seeds);
+    settle_figure(&r->loss, &r->loss_spread, check->seeds);
+}
+
+static double root_mean_square(const struct fi_look *look, const struct fi_param *p,
+                               const fi_real *numbers) {
+    return sqrt(look->check->ctx->kernels->sum_squares(numbers + p->offset, p->size) /
+                (double)p->count);
+}
+
+static enum fanin_status measure(const struct fi_look *look, double loss) {
+    struct fanin_check *check = look->check;
+    const fanin_net *net = look->net;
+    int64_t most = 1;
+    for (int i = 0; i < net->n_nodes; i++) most = FI_MAX(most, net->nodes[i].shape.cols);
+    double *work = fi_alloc(check->ctx, most, sizeof *work);
+    if (!work) return FANIN_ERR_MEMORY;
+    for (int i = 0; i < net->n_nodes; i++) {
+        struct fi_figures f;
+        fi_measure_node(&f, &look->trainer->exec->y[i], &look->trainer->exec->dy[i],
+                        look->batch.rows, work);
+        add_figures(&check->layers[i], &f);
+    }
+    fi_free(check->ctx, work);
+    for (int i = 0; i < net->n_params; i++)
+        add_figure(&check->params[i].grad_measured, &check->params[i].grad_spread,
+                   root_mean_square(look, &net->params[i], look->trainer->grads[0]));
+    add_figure(&check->result.loss, &check->result.loss_spread, loss);
+    return FANIN_OK;
+}
+
+/* ---- the first start ------------------------------------------------------------------------------- */
+
+/* Layers with weights on the longest way from an input. */
+static int depth_of(const struct fanin_check *check, const fanin_net *net, int node) {
+    const struct fi_node *n = &net->nodes[node];
+    int depth = 0;
+    for (int k = 0; k < n->n_in; k++) depth = FI_MAX(depth, check->layers[n->inputs[k]].depth);
+    for (int k = 0; k < n->n_params; k++)
+        if (net->params[n->first_param + k].spec.weight) return depth + 1;
+    return depth;
+}
+
+static enum fanin_status name_parts(struct fanin_check *check, const fanin_net *net) {
+    check->layers = fi_arena_alloc(&check->arena, net->n_nodes, sizeof *check->layers);
+    check->params = fi_arena_alloc(&check->arena, net->n_params, sizeof *check->params);
+    if (!check->layers || !check->params) return FANIN_ERR_MEMORY;
+    for (int i = 0; i < net->n_nodes; i++) {
+        struct fanin_check_layer *l = &check->layers[i];
+        l->name = fi_arena_strdup(&check->arena, net->nodes[i].name);
+        l->op = net->nodes[i].op ? net->nodes[i].op->head.name : "input";
+        l->shape = net->nodes[i].shape;
+        l->depth = depth_of(check, net, i);
+        if (!l->name) return FANIN_ERR_MEMORY;
+    }
+    for (int i = 0; i < net->n_params; i++)
+        if (!(check->params[i].name = fi_arena_strdup(&check->arena, net->params[i].name)))
+            return FANIN_ERR_MEMORY;
+    check->result.layers = check->layers;
+    check->result.n_layers = net->n_nodes;
+    check->result.params = check->params;
+    check->result.n_params = net->n_params;
+    return FANIN_OK;
+}
+
+static void take_prediction(const struct fi_look *look, const struct fi_prediction *p) {
+    struct fanin_check *check = look->check;
+    for (int i = 0; i < look->net->n_nodes; i++) {
+        struct fanin_check_layer *l = &check->layers[i];
+        struct fi_figures f;
+        fi_predicted_node(&f, &p->nodes[i]);
+        l->predicted = (struct fanin_check_figures){f.mean, f.second, f.cosine, f.grad};
+        l->begun_anew = p->nodes[i].measured;
+        l->chi = p->nodes[i].chi;
+    }
+    for (int i = 0; i < look->net->n_params; i++) {
+        check->params[i].grad_predicted = sqrt(p->params[i].grad);
+        check->params[i].rms = root_mean_square(look, &look->net->params[i], look->model->params);
+    }
+}
+
+static void histogram(struct fanin_check_histogram *h, const struct fanin_tensor *t, int64_t rows) {
+    if (!t->data) return;
+    h->low = INFINITY;
+    h->high = -INFINITY;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t c = 0; c < t->cols; c++) {
+            const double x = (double)t->data[r * t->ld + c];
+            h->low = FI_MIN(h->low, x);
+            h->high = FI_MAX(h->high, x);
+        }
+    const double width = (h->high - h->low) / FANIN_CHECK_BINS;
+    if (!(width > 0) || !isfinite(width)) return;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t c = 0; c < t->cols; c++) {
+            const int64_t bin = (int64_t)(((double)t->data[r * t->ld + c] - h->low) / width);
+            h->counts[FI_MIN(bin, FANIN_CHECK_BINS - 1)]++;
+        }
+}
+
+static enum fanin_status look_closely(const struct fi_look *look,
+                                      const struct fanin_check_options *options) {
+    struct fanin_check *check = look->check;
+    const struct fi_predict_source source = {.model = look->model,
+                                             .exec = look->trainer->exec,
+                                             .rows = look->batch.rows,
+                                             .loss = result_loss,
+                                             .arg = look->trainer};
+    FI_TRY(fi_predict(&check->arena, &check->prediction, &source));
+    take_prediction(look, &check->prediction);
+    for (int i = 0; i < look->net->n_nodes; i++) {
+        histogram(&check->layers[i].values, &look->trainer->exec->y[i], look->batch.rows);
+        histogram(&check->layers[i].grads, &look->trainer->exec->dy[i], look->batch.rows);
+    }
+    FI_TRY(fi_check_units(look));
+    return fi_check_start(look, options->sharpness != 0);
+}
+
+/* ---- findings -------------------------------------------------------------------------------------- */
+
+enum fanin_status fi_found(const struct fi_look *look, const struct fi_finding *self,
+                           const struct fi_found *found, const char *format, ...) {
+    struct fanin_check *check = look->check;
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    FI_TRY(fi_arena_grow(&check->arena, (void **)&check->findings, &check->cap_findings,
+                         check->result.n_findings + 1, sizeof *check->findings));
+    struct fanin_check_finding *f = &check->findings[check->result.n_findings];
+    *f = (struct fanin_check_finding){.name = self->head.name, .severity = found->severity};
+    f->text = fi_arena_strdup(&check->arena, text);
+    if (found->layer) f->layer = fi_arena_strdup(&check->arena, found->layer);
+    if (found->mend) f->mend = fi_arena_strdup(&check->arena, found->mend);
+    if (found->path) f->path = fi_arena_strdup(&check->arena, found->path);
+    if (found->value) f->value = fi_arena_strdup(&check->arena, found->value);
+    if (!f->text || (found->layer && !f->layer) || (found->mend && !f->mend) ||
+        (found->path && !f->path) || (found->value && !f->value))
+        return FANIN_ERR_MEMORY;
+    check->result.n_findings++;
+    check->result.findings = check->findings;
+    if (f->severity > check->result.verdict) check->result.verdict = f->severity;
+    return FANIN_OK;
+}
+
+/* The gravest first; the order in which they were found among equals. */
+static void sort_findings(struct fanin_check *check) {
+    struct fanin_check_finding *f = check->findings;
+    for (int i = 1; i < check->result.n_findings; i++)
+        for (int k = i; k > 0 && f[k].severity > f[k - 1].severity; k--) {
+            const struct fanin_check_finding swap = f[k];
+            f[k] = f[k - 1];
+            f[k - 1] = swap;
+        }
+}
+
+static enum fanin_status find(const struct fi_look *look) {
+    const struct fanin_record *record;
+    for (int i = 0; (record = fanin_record_at(look->check->ctx, "finding", i)); i++) {
+        const struct fi_finding *finding = (const struct fi_finding *)(const void *)record;
+        FI_TRY(finding->look(look, finding));
+    }
+    sort_findings(look->check);
+    return FANIN_OK;
+}
+
+/* ---- the band -------------------------------------------------------------------------------------- */
+
+/* The logarithm of a squared norm behind L layers of width n is random with variance about 5 L / n;
+ * three of its standard deviations, with the widths the net really has. */
+static enum fanin_status find_bands(struct fanin_check *check, const fanin_net *net) {
+    double *variance = fi_arena_alloc(&check->arena, net->n_nodes, sizeof *variance);
+    if (!variance) return FANIN_ERR_MEMORY;
+    for (int i = 0; i < net->n_nodes; i++) {
+        struct fanin_check_layer *l = &check->layers[i];
+        const struct fi_node *node = &net->nodes[i];
+        for (int k = 0; k < node->n_in; k++)
+            variance[i] = FI_MAX(variance[i], variance[node->inputs[k]]);
+        if (node->n_in > 0 && l->depth > check->layers[node->inputs[0]].depth)
+            variance[i] +=
+                5 / (double)FI_MIN(node->shape.cols, net->nodes[node->inputs[0]].shape.cols);
+    }
+    const int result = fi_net_result(net);
+    for (int i = 0; i < net->n_nodes; i++) {
+        struct fanin_check_layer *l = &check->layers[i];
+        const double forward = log(l->measured.second / l->predicted.second);
+        const double backward = log(l->measured.grad / l->predicted.grad);
+        l->band = 3 * sqrt(variance[result]);
+        if (fabs(forward) > l->band) l->outside |= 1;
+        if (fabs(backward) > l->band) l->outside |= 2;
+    }
+    return FANIN_OK;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------------- */
+
+enum fanin_status fi_check_create(fanin_check **out, fanin_ctx *ctx) {
+    *out = fi_alloc(ctx, 1, sizeof **out);
+    if (!*out) return FANIN_ERR_MEMORY;
+    (*out)->ctx = ctx;
+    (*out)->result.sharpness = NAN;
+    fi_arena_init(&(*out)->arena, ctx);
+    return FANIN_OK;
+}
+
+static enum fanin_status look_at(struct fi_look *look, const struct fanin_check_options *options,
+                                 const struct source *source) {
+    struct fanin_check *check = look->check;
+    double loss;
+    look->batch = (struct fi_batch){
+        .load = load, .arg = (void *)(uintptr_t)source, .rows = check->result.batch};
+    FI_TRY(fi_trainer_probe(look->trainer, &look->batch, &loss));
+    FI_TRY(measure(look, loss));
+    check->seeds++;
+    if (check->seeds > 1) return FANIN_OK;
+    return look_closely(look, options);
+}
+
+/* How many rows are looked at. */
+static int64_t choose_batch(const fanin_data *data, const struct fanin_train_options *train,
+                            const struct fanin_check_options *options) {
+    const int64_t given = options->batch > 0 ? options->batch
+                          : train->batch > 0 ? train->batch
+                                             : 128;
+    const int64_t most = options->batch > 0 ? given : FI_MIN(given, MOST_ROWS);
+    return FI_MIN(most, fanin_data_rows(data, FANIN_TRAIN));
+}
+
+enum fanin_status fi_check_add(fanin_check *check, fanin_model *model, const fanin_data *data,
+                               const struct fanin_train_options *train,
+                               const struct fanin_check_options *options) {
+    struct fanin_check_result *r = &check->result;
+    struct fanin_train_options watching = *train;
+    struct fi_look look = {
+        .check = check, .model = model, .net = model->net, .data = data, .train = train};
+    struct source source = {.data = data};
+    if (check->seeds == 0) {
+        r->batch = choose_batch(data, train, options);
+        r->seed = model->seed;
+        FI_TRY(name_parts(check, model->net));
+    }
+    watching.batch = r->batch;
+    watching.shards = 1;
+    watching.allow_symmetric = 1;
+    source.index = fi_alloc(check->ctx, r->batch, sizeof *source.index);
+    if (!source.index) return FANIN_ERR_MEMORY;
+    fi_data_order(data, FANIN_TRAIN, r->seed, 0, 0, r->batch, source.index);
+    enum fanin_status status = fi_trainer_create(&look.trainer, model, &watching, true);
+    if (status == FANIN_OK) status = look_at(&look, options, &source);
+    fanin_trainer_free(look.trainer);
+    fi_free(check->ctx, source.index);
+    return status;
+}
+
+enum fanin_status fi_check_finish(fanin_check *check, fanin_model *first, const fanin_data *data,
+                                  const struct fanin_train_options *train) {
+    const struct fi_look look = {
+        .check = check, .model = first, .net = first->net, .data = data, .train = train};
+    settle(check);
+    check->result.seeds = check->seeds;
+    FI_TRY(find_bands(check, first->net));
+    return find(&look);
+}
+
+enum fanin_status fanin_model_check(fanin_check **out, fanin_model *model, const fanin_data *data,
+                                    const struct fanin_train_options *train,
+                                    const struct fanin_check_options *options) {
+    static const struct fanin_check_options plain = {.size = sizeof plain};
+    static const struct fanin_train_options defaults = {.size = sizeof defaults};
+    *out = NULL;
+    fanin_check *check;
+    FI_TRY(fi_check_create(&check, model->ctx));
+    if (!train) train = &defaults;
+    enum fanin_status status = fi_check_data(model, data);
+    if (status == FANIN_OK)
+        status = fi_check_add(check, model, data, train, options ? options : &plain);
+    if (status == FANIN_OK) status = fi_check_finish(check, model, data, train);
+    if (status != FANIN_OK) {
+        fanin_check_free(check);
+        return status;
+    }
+    *out = check;
+    return FANIN_OK;
+}
+
+const struct fanin_check_result *fanin_check_get(const fanin_check *check) {
+    return &check->result;
+}
+
+void fanin_check_free(fanin_check *check) {
+    if (!check) return;
+    fi_arena_free(&check->arena);
+    fi_free(check->ctx, check);
+}

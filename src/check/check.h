@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The check inside the library.
+ *
+ *   theory    a wide layer in closed form                       gram      an activation on a batch
+ *   predict   a net's signals and gradients                     measure   the same on real data
+ *   units     tied, dead, saturated units                       start     loss, gradient, update
+ *   finding/  records: one file, one thing that may be wrong    check     all of it; the verdict
+ */
+#ifndef FI_CHECK_H
+#define FI_CHECK_H
+
+#include <fanin/check.h>
+
+#include "check/measure.h"
+#include "train/train.h"
+
+struct fanin_check {
+    fanin_ctx *ctx;
+    struct fi_arena arena;
+    struct fanin_check_result result;
+    struct fanin_check_layer *layers;
+    struct fanin_check_param *params;
+    struct fanin_check_finding *findings;
+    int64_t cap_findings;
+    int seeds; /* looked at so far */
+    struct fi_prediction prediction;
+    struct fi_symmetry symmetry; /* of the first start */
+};
+
+/* One start that is being looked at. */
+struct fi_look {
+    struct fanin_check *check;
+    fanin_model *model;
+    const fanin_net *net;
+    const fanin_data *data;
+    const struct fanin_train_options *train;
+    fanin_trainer *trainer; /* watching; has just probed the batch; NULL for findings */
+    struct fi_batch batch;
+};
+
+/* ---- the parts (check.c calls them in this order) ------------------------------------------------ */
+
+/* Units of every layer, from the first start. */
+enum fanin_status fi_check_units(const struct fi_look *look);
+/* Gradient norm, update to weight, time, memory; sharpness if asked for. */
+enum fanin_status fi_check_start(const struct fi_look *look, bool sharpness);
+
+/* ---- findings ------------------------------------------------------------------------------------- */
+
+/* One thing that may be wrong with a recipe. */
+struct fi_finding {
+    struct fanin_record head;
+    /* Looks at the figures, the net and the options; says what it found with fi_found(). */
+    enum fanin_status (*look)(const struct fi_look *look, const struct fi_finding *self);
+};
+
+/* layer NULL: of the whole; mend, path and value may be NULL. Texts are copied. */
+struct fi_found {
+    enum fanin_verdict severity;
+    const char *layer, *mend, *path, *value;
+};
+enum fanin_status fi_found(const struct fi_look *look, const struct fi_finding *self,
+                           const struct fi_found *found, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* ---- the whole ------------------------------------------------------------------------------------- */
+
+enum fanin_status fi_check_create(fanin_check **out, fanin_ctx *ctx);
+/* Looks at one start more; models of all starts have the same net. The first decides the batch. */
+enum fanin_status fi_check_add(fanin_check *check, fanin_model *model, const fanin_data *data,
+                               const struct fanin_train_options *train,
+                               const struct fanin_check_options *options);
+/* When all starts are seen: spreads, bands, findings about the first, the verdict. */
+enum fanin_status fi_check_finish(fanin_check *check, fanin_model *first, const fanin_data *data,
+                                  const struct fanin_train_options *train);
+
+#endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The start as the optimizer sees it: the loss beside that of the best constant prediction, the
+ * gradient's norm, how far the first update moves each tensor, the sharpness.
+ *
+ * Sharpness: the largest eigenvalue λ of the Hessian by power iteration, a Hessian-vector product
+ * being a difference of two gradients, H v ≈ (∇L(w + εv) - ∇L(w - εv)) / 2ε. Gradient descent with
+ * a rate beyond 2/λ leaves the region it is in (Cohen et al., ICLR 2021).
+ */
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+#include "check/check.h"
+#include "kernel/kernel.h"
+#include "kernel/math.h"
+
+#define ITERATIONS 40
+#define ARRIVED 1e-3 /* relative change of λ */
+
+static double seconds_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* ---- the loss that needs no net -------------------------------------------------------------------- */
+
+/* The best constant result for the labels or targets at hand: log frequencies, or the means. */
+static enum fanin_status loss_of_constant(const struct fi_look *look) {
+    const int64_t rows = look->batch.rows, cols = fanin_model_outputs(look->model);
+    const fanin_trainer *t = look->trainer;
+    struct fi_arena work;
+    fi_arena_init(&work, look->check->ctx);
+    struct fanin_tensor z = {.rows = rows, .cols = cols, .ld = fi_row_stride(cols)}, dz = z;
+    z.data = fi_arena_alloc(&work, rows * z.ld, sizeof(fi_real));
+    dz.data = fi_arena_alloc(&work, rows * z.ld, sizeof(fi_real));
+    if (!z.data || !dz.data) {
+        fi_arena_free(&work);
+        return FANIN_ERR_MEMORY;
+    }
+    for (int64_t c = 0; c < cols; c++) {
+        double sum = 0;
+        for (int64_t r = 0; r < rows; r++)
+            sum += t->model->loss->wants_labels ? (double)(t->labels[r] == c)
+                                                : (double)t->targets.data[r * t->targets.ld + c];
+        const double mean = sum / (double)rows;
+        const double best = t->model->loss->wants_labels ? fi_log(FI_MAX(mean, 1e-6)) : mean;
+        for (int64_t r = 0; r < rows; r++) z.data[r * z.ld + c] = (fi_real)best;
+    }
+    look->check->result.loss_known = fi_trainer_loss(look->trainer, &z, &dz);
+    fi_arena_free(&work);
+    return FANIN_OK;
+}
+
+/* ---- the first update ------------------------------------------------------------------------------ */
+
+static enum fanin_status first_update(const struct fi_look *look) {
+    fanin_trainer *t = look->trainer;
+    const int64_t size = look->net->param_size;
+    fi_real *before = fi_alloc(look->check->ctx, size, sizeof *before);
+    if (!before) return FANIN_ERR_MEMORY;
+    memcpy(before, look->model->params, (size_t)size * sizeof *before);
+    fi_trainer_apply_first(t, &look->check->result.lr);
+    for (int i = 0; i < look->net->n_params; i++) {
+        const struct fi_param *p = &look->net->params[i];
+        const double rms = look->check->params[i].rms;
+        double sum = 0;
+        for (int64_t k = p->offset; k < p->offset + p->size; k++) {
+            const double moved = (double)look->model->params[k] - (double)before[k];
+            sum += moved * moved;
+        }
+        look->check->params[i].update = rms > 0 ? sqrt(sum / (double)p->count) / rms : NAN;
+    }
+    memcpy(look->model->params, before, (size_t)size * sizeof *before);
+    fi_free(look->check->ctx, before);
+    return FANIN_OK;
+}
+
+/* ---- sharpness ------------------------------------------------------------------------------------- */
+
+struct power {
+    const struct fi_look *look;
+    fi_real *origin, *v, *plus;
+    int64_t n;
+};
+
+/* w = origin + step · v, then the gradient there. */
+static enum fanin_status gradient_at(const struct power *p, double step) {
+    double loss;
+    for (int64_t i = 0; i < p->n; i++)
+        p->look->model->params[i] = p->origin[i] + (fi_real)step * p->v[i];
+    return fi_trainer_probe(p->look->trainer, &p->look->batch, &loss);
+}
+
+/* One product; v becomes H v / ‖H v‖ and *lambda = v·H v. */
+static enum fanin_status iterate(const struct power *p, double step, double *lambda) {
+    const fi_real *minus = p->look->trainer->grads[0];
+    double along = 0, norm = 0;
+    FI_TRY(gradient_at(p, step));
+    memcpy(p->plus, minus, (size_t)p->n * sizeof *p->plus);
+    FI_TRY(gradient_at(p, -step));
+    for (int64_t i = 0; i < p->n; i++) {
+        const double hv = ((double)p->plus[i] - (double)minus[i]) / (2 * step);
+        along += hv * (double)p->v[i];
+        norm += hv * hv;
+    }
+    norm = sqrt(norm);
+    for (int64_t i = 0; i < p->n; i++)
+        p->v[i] =
+            norm > 0 ? (fi_real)(((double)p->plus[i] - (double)minus[i]) / (2 * step * norm)) : 0;
+    *lambda = along;
+    return FANIN_OK;
+}
+
+/* Padding of the layouts and statistics stay where they are. */
+static double begin_direction(const struct power *p) {
+    double norm = 0, size = 0;
+    for (int k = 0; k < p->look->net->n_params; k++) {
+        const struct fi_param *param = &p->look->net->params[k];
+        for (int64_t i = param->offset; param->spec.trainable && i < param->offset + param->size;
+             i++) {
+            /* the gradient is a good direction to begin with, and 0 where nothing may move */
+            p->v[i] = p->look->trainer->grads[0][i];
+            norm += (double)p->v[i] * (double)p->v[i];
+            size += (double)p->origin[i] * (double)p->origin[i];
+        }
+    }
+    norm = sqrt(norm);
+    for (int64_t i = 0; i < p->n; i++) p->v[i] = norm > 0 ? (fi_real)((double)p->v[i] / norm) : 0;
+    return 1e-3 * sqrt(FI_MAX(size, 1)); /* length of a difference */
+}
+
+static enum fanin_status find_sharpness(const struct fi_look *look) {
+    struct fi_arena work;
+    struct power p = {.look = look, .n = look->net->param_size};
+    enum fanin_status status = FANIN_ERR_MEMORY;
+    double lambda = 0, before = 0;
+    fi_arena_init(&work, look->check->ctx);
+    p.origin = fi_arena_alloc(&work, p.n, sizeof(fi_real));
+    p.v = fi_arena_alloc(&work, p.n, sizeof(fi_real));
+    p.plus = fi_arena_alloc(&work, p.n, sizeof(fi_real));
+    if (p.origin && p.v && p.plus) {
+        memcpy(p.origin, look->model->params, (size_t)p.n * sizeof(fi_real));
+        const double step = begin_direction(&p);
+        status = FANIN_OK;
+        for (int i = 0; i < ITERATIONS && status == FANIN_OK; i++) {
+            status = iterate(&p, step, &lambda);
+            if (fabs(lambda - before) <= ARRIVED * fabs(lambda)) break;
+            before = lambda;
+        }
+        memcpy(look->model->params, p.origin, (size_t)p.n * sizeof(fi_real));
+        look->check->result.sharpness = lambda;
+    }
+    fi_arena_free(&work);
+    return status;
+}
+
+/* ---- all of it -------------------------------------------------------------------------------------- */
+
+enum fanin_status fi_check_start(const struct fi_look *look, bool sharpness) {
+    struct fanin_check_result *r = &look->check->result;
+    const fanin_trainer *t = look->trainer;
+    const int64_t size = look->net->param_size;
+    r->grad_norm = sqrt(look->check->ctx->kernels->sum_squares(t->grads[0], size));
+    FI_TRY(loss_of_constant(look));
+    const double began = seconds_now();
+    double loss;
+    FI_TRY(fi_trainer_probe(look->trainer, &look->batch, &loss));
+    r->seconds = seconds_now() - began;
+    r->bytes = (double)((t->exec->planned + size * (2 + t->update.optim->n_states)) *
+                        (int64_t)sizeof(fi_real));
+    if (sharpness) FI_TRY(find_sharpness(look));
+    FI_TRY(fi_trainer_probe(look->trainer, &look->batch, &loss));
+    return first_update(look);
+}

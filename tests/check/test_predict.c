@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Prediction against measurement: deep nets on the digits, five seeds, forward and backward. The
+ * logarithm of measured over predicted second moments stays within ±3 √(5 L / width) at layer L of
+ * a net of that width: what random finite layers do on top of the theory.
+ */
+#include <fanin/recipe.h>
+#include <stdio.h>
+
+#include "check/measure.h"
+#include "support/records.h"
+#include "train/train.h"
+
+#define WIDTH 256
+#define SEEDS 5
+#define BATCH 64
+#define MAX_NODES 80
+
+struct net_figures {
+    struct fi_figures predicted[MAX_NODES], measured[MAX_NODES];
+    char names[MAX_NODES][32];
+    int n;
+};
+
+static void load_batch(void *arg, int64_t first, int64_t n, const struct fanin_tensor *x,
+                       int32_t *labels, const struct fanin_tensor *targets) {
+    int64_t index[BATCH];
+    for (int64_t i = 0; i < n; i++) index[i] = first + i;
+    fi_data_gather(arg, FANIN_TRAIN, index, n, x->data, x->ld, labels, targets->data, targets->ld);
+}
+
+static void result_loss(void *trainer, const struct fanin_tensor *z,
+                        const struct fanin_tensor *dz) {
+    (void)fi_trainer_loss(trainer, z, dz);
+}
+
+/* One seed: adds its measured figures; the first also predicts. */
+static void run_seed(struct net_figures *f, const fanin_recipe *recipe, fanin_model *model,
+                     fanin_data *data, bool predict) {
+    fanin_ctx *ctx = model->ctx;
+    fanin_trainer *trainer;
+    struct fanin_train_options options = *fanin_recipe_train(recipe);
+    options.batch = BATCH;
+    assert_ok(ctx, fi_trainer_create(&trainer, model, &options, true));
+    const struct fi_batch batch = {.load = load_batch, .arg = data, .rows = BATCH};
+    double loss;
+    static double work[4096];
+    assert_ok(ctx, fi_trainer_probe(trainer, &batch, &loss));
+    f->n = model->net->n_nodes;
+    assert_true(f->n <= MAX_NODES);
+    for (int i = 0; i < f->n; i++) {
+        struct fi_figures one;
+        fi_measure_node(&one, &trainer->exec->y[i], &trainer->exec->dy[i], BATCH, work);
+        f->measured[i].mean += one.mean / SEEDS;
+        f->measured[i].second += one.second / SEEDS;
+        f->measured[i].cosine += one.cosine / SEEDS;
+        f->measured[i].grad += one.grad / SEEDS;
+        (void)snprintf(f->names[i], sizeof f->names[i], "%s", model->net->nodes[i].name);
+    }
+    if (predict) {
+        struct fi_arena arena;
+        struct fi_prediction prediction;
+        fi_arena_init(&arena, ctx);
+        const struct fi_predict_source source = {.model = model,
+                                                 .exec = trainer->exec,
+                                                 .rows = BATCH,
+                                                 .loss = result_loss,
+                                                 .arg = trainer};
+        assert_ok(ctx, fi_predict(&arena, &prediction, &source));
+        for (int i = 0; i < f->n; i++) fi_predicted_node(&f->predicted[i], &prediction.nodes[i]);
+        fi_arena_free(&arena);
+    }
+    fanin_trainer_free(trainer);
+}
+
+static void run_net(struct net_figures *f, fanin_ctx *ctx, const char *text) {
+    memset(f, 0, sizeof *f);
+    for (int seed = 1; seed <= SEEDS; seed++) {
+        fanin_recipe *recipe;
+        fanin_model *model;
+        fanin_data *data;
+        char set[32];
+        (void)snprintf(set, sizeof set, "train.seed=%d", seed);
+        const char *overrides[] = {set};
+        assert_ok(ctx, fanin_recipe_parse(&recipe, ctx, "net", text, overrides, 1));
+        assert_ok(ctx, fanin_data_load(&data, ctx, fanin_recipe_data(recipe)));
+        assert_ok(ctx, fanin_recipe_model(&model, recipe, &data->tables[0].shape, 10, data));
+        run_seed(f, recipe, model, data, seed == 1);
+        fanin_model_free(model);
+        fanin_data_free(data);
+        fanin_recipe_free(recipe);
+    }
+}
+
+static void show(const struct net_figures *f) {
+    for (int i = 0; i < f->n; i++)
+        print_message("%-14s mean %9.2e %9.2e  q %9.3e %9.3e  c %6.3f %6.3f  g %9.2e %9.2e\n",
+                      f->names[i], f->predicted[i].mean, f->measured[i].mean,
+                      f->predicted[i].second, f->measured[i].second, f->predicted[i].cosine,
+                      f->measured[i].cosine, f->predicted[i].grad, f->measured[i].grad);
+}
+
+/* depth: weights from the input to the node, about a layer every `per_layer` nodes. */
+static int compare(const struct net_figures *f, const char *what, double layers) {
+    const double band = 3 * sqrt(5 * layers / WIDTH);
+    int wrong = 0;
+    for (int i = 1; i < f->n; i++) {
+        const double forward = log(f->measured[i].second / f->predicted[i].second);
+        const double backward = log(f->measured[i].grad / f->predicted[i].grad);
+        const bool ok =
+            fabs(forward) <= band && (isnan(f->measured[i].grad) || fabs(backward) <= band);
+        if (!ok && wrong++ == 0)
+            print_message("%s, %s: forward %.3f, backward %.3f beyond %.3f\n", what, f->names[i],
+                          forward, backward, band);
+    }
+    if (getenv("SHOW")) show(f);
+    return wrong;
+}
+
+static const char *const activations[] = {"tanh", "relu",    "leaky_relu", "gelu",
+                                          "selu", "sigmoid", "softsign"};
+static const char *const inits[] = {"xavier_heuristic", "xavier_normal", "kaiming_normal",
+                                    "lecun_normal", "orthogonal"};
+
+static int try_net(fanin_ctx *ctx, const char *layers, const char *init) {
+    static struct net_figures f;
+    char text[1024];
+    (void)snprintf(text, sizeof text,
+                   "data: {reader: digits}\ninit: %s\nnet:\n  - dense: %d\n  - repeat: {times: 9, "
+                   "net: [%s, dense: %d]}\n  - repeat: {times: 1, net: [%s]}\n  - dense: "
+                   "10\ntrain: {allow_symmetric: true}\n",
+                   init, WIDTH, layers, WIDTH, layers);
+    run_net(&f, ctx, text);
+    return compare(&f, text, 11);
+}
+
+/* Five branches of two layers. */
+static int try_residual(fanin_ctx *ctx, const char *activation) {
+    static struct net_figures f;
+    char text[1024];
+    (void)snprintf(text, sizeof text,
+                   "data: {reader: digits}\ninit: xavier_normal\nnet:\n  - dense: %d\n  - repeat:\n"
+                   "      times: 5\n      net: [%s, dense: %d, %s, {dense: %d, name: branch}, "
+                   "{add: , from: [input, branch]}]\n  - dense: 10\n",
+                   WIDTH, activation, WIDTH, activation, WIDTH);
+    run_net(&f, ctx, text);
+    return compare(&f, text, 12);
+}
+
+static void plain_and_dropout(void **state) {
+    (void)state;
+    fanin_ctx *ctx = test_ctx();
+    int wrong = 0;
+    for (int a = 0; a < FI_COUNT(activations); a++)
+        for (int i = 0; i < FI_COUNT(inits); i++) {
+            char dropped[64];
+            (void)snprintf(dropped, sizeof dropped, "%s, dropout: 0.5", activations[a]);
+            wrong += try_net(ctx, activations[a], inits[i]) > 0;
+            wrong += try_net(ctx, dropped, inits[i]) > 0;
+        }
+    fanin_ctx_free(ctx);
+    assert_int_equal(wrong, 0);
+}
+
+static void batch_norm(void **state) {
+    (void)state;
+    fanin_ctx *ctx = test_ctx();
+    int wrong = 0;
+    for (int a = 0; a < 3; a++) {
+        char layers[64];
+        (void)snprintf(layers, sizeof layers, "batch_norm, %s", activations[a]);
+        wrong += try_net(ctx, layers, "xavier_normal") > 0;
+    }
+    fanin_ctx_free(ctx);
+    assert_int_equal(wrong, 0);
+}
+
+/* Normalization of samples, and residual branches with and without it. */
+static void norms_and_branches(void **state) {
+    (void)state;
+    static const char *const kinds[] = {"layer_norm, %s", "rms_norm, %s", "group_norm: 4, %s"};
+    fanin_ctx *ctx = test_ctx();
+    int wrong = 0;
+    for (int a = 0; a < 3; a++)
+        for (int k = 0; k < FI_COUNT(kinds); k++) {
+            char layers[64];
+            (void)snprintf(layers, sizeof layers, kinds[k], activations[a]);
+            wrong += try_net(ctx, layers, "xavier_normal") > 0;
+        }
+    for (int a = 0; a < 3; a++) wrong += try_residual(ctx, activations[a]) > 0;
+    fanin_ctx_free(ctx);
+    assert_int_equal(wrong, 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(plain_and_dropout),
+                                       cmocka_unit_test(batch_norm),
+                                       cmocka_unit_test(norms_and_branches)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
