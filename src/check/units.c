@@ -24,8 +24,7 @@ static void add_unit(struct fanin_check_few *few, int64_t unit) {
 
 static enum fanin_status find_tied(const struct fi_look *look) {
     struct fanin_check *check = look->check;
-    FI_TRY(
-        fi_symmetry(&check->arena, look->model, &look->trainer->policies,
+    FI_TRY(fi_symmetry(&check->arena, look->model, &look->trainer->policies,
                        look->train->rounding_noise > 0, &check->symmetry));
     for (int i = 0; i < look->net->n_nodes; i++) {
         const int64_t units = look->net->nodes[i].shape.cols;

@@ -402,8 +402,8 @@ struct fi_exec {
 /* Plans for batches of up to `rows`. */
 enum fanin_status fi_exec_create(struct fi_exec **out, fanin_model *model, int64_t rows,
                                  enum fi_mode mode);
-/* The same for a run (FI_TRAIN or FI_WATCH): what the policies (which must outlive the plan) freeze gets no
- * gradient, and penalties on outputs are added. */
+/* The same for a run (FI_TRAIN or FI_WATCH): what the policies (which must outlive the plan) freeze
+ * gets no gradient, and penalties on outputs are added. */
 enum fanin_status fi_exec_create_run(struct fi_exec **out, fanin_model *model, int64_t rows,
                                      enum fi_mode mode, const struct fi_policies *policies);
 void fi_exec_free(struct fi_exec *exec);
