@@ -61,7 +61,6 @@ struct command {
 };
 extern const struct command cmd_train, cmd_check, cmd_eval, cmd_predict, cmd_fold, cmd_info,
     cmd_list, cmd_help, cmd_schema;
-    cmd_help, cmd_schema;
 /* NULL beyond the last. */
 const struct command *command_at(int index);
 const struct command *command_find(const char *name);

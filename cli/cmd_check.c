@@ -25,6 +25,7 @@ static const struct opt options[] = {
      "samples to look at; default: the recipe's batch, at most 128", 2, 4096},
     {"seeds", 0, OPT_COUNT, offsetof(struct check_fields, seeds), "K",
      "starts to look at; default: 3", 1, 1000},
+    RECIPE_SEED,
     {"sharpness", 0, OPT_FLAG, offsetof(struct check_fields, sharpness), NULL,
      "the largest curvature, and the largest stable learning rate", 0, 0},
     {NULL, 0, OPT_FLAG, 0, NULL, NULL, 0, 0}};
