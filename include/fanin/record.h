@@ -221,6 +221,8 @@ struct fanin_step {
     /* Not NULL: the switches of an op that has some, 1 on and 0 off, the same for every sample;
      * they stand in for random numbers. */
     const uint8_t *switches;
+    int pool;      /* with BATCH_STATS: 1: running statistics become those of this pass so far, */
+    int64_t pool_rows; /* of which so many rows came before these */
     int n_in;
     const struct fanin_tensor *x[FANIN_MAX_INPUTS];
     const struct fanin_tensor *y;
@@ -370,7 +372,7 @@ FANIN_API enum fanin_status fanin_register_op(fanin_ctx *ctx, const struct fanin
 
 /* ---- listing ------------------------------------------------------------------------------ */
 
-/* Kinds: op loss init reg optim schedule metric reader format report finding. NULL beyond the last.
+/* Kinds: op loss init reg optim schedule average metric reader format report finding. NULL beyond the last.
  */
 FANIN_API const char *fanin_kind(int index);
 /* The index-th record of a kind in alphabetical order, NULL beyond the last. */

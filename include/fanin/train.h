@@ -59,6 +59,7 @@ struct fanin_train_options {
     struct fanin_rule schedule; /* default constant; its attributes may hold warmup_epochs */
     struct fanin_rule momentum_schedule; /* a schedule that scales the momentum or beta1; NULL name:
                                             none */
+    struct fanin_rule average; /* ema, swa: of the weights; NULL name: none */
     const struct fanin_rule *regularize; /* weight_decay, l2, confidence_penalty, … */
     int n_regularize;
     int64_t epochs; /* default 10 */

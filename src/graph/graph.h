@@ -154,6 +154,17 @@ struct fi_schedule {
     double (*reaction)(const void *attrs, const double state[FI_SCHEDULE_STATE]);
 };
 
+/* An average of the weights along the run. */
+struct fi_average {
+    struct fanin_record head;
+    /* The updates that contribute, counted from 1: start + every, start + 2 every, … of `total`. */
+    void (*when)(const void *attrs, int64_t total, int64_t steps_per_epoch, int64_t *start,
+                 int64_t *every);
+    /* The weight of the next contribution when there were n: average += weight · (w - average). The
+     * first one's is 1. */
+    double (*weight)(const void *attrs, int64_t n);
+};
+
 /* A metric sees each row's prediction once. Its sums are doubles: `cells` of them for n outputs. */
 struct fi_metric {
     struct fanin_record head;

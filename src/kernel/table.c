@@ -24,6 +24,11 @@ static void clip(fi_real *y, fi_real a, int64_t n) {
     for (int64_t i = 0; i < n; i++) y[i] = y[i] < -a ? -a : y[i] > a ? a : y[i];
 }
 
+static void blend(fi_real *y, fi_real a, const fi_real *x, int64_t n) {
+    FI_IVDEP
+    for (int64_t i = 0; i < n; i++) y[i] = fi_fma(a, x[i] - y[i], y[i]);
+}
+
 static bool all_finite(const fi_real *x, int64_t n) {
     /* x - x is 0 for finite x, else NaN. Runs of 1024 keep the loop free of exits. */
     for (int64_t i = 0; i < n; i += 1024) {
@@ -56,6 +61,7 @@ const struct fi_kernels FI_T(fi_kernels) = {
     .add = add,
     .scale = scale,
     .clip = clip,
+    .blend = blend,
     .sum_squares = fi_sum_squares,
     .all_finite = all_finite,
     .rounding_noise = rounding_noise,

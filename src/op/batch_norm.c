@@ -63,7 +63,7 @@ static enum fanin_status infer(struct fanin_infer *io) {
                                                                .layout = FANIN_LAYOUT_VECTOR,
                                                                .fan_in = 1,
                                                                .fan_out = 1};
-    io->state_bytes = 2 * sizeof(double) * (size_t)channels;
+    io->state_bytes = 4 * sizeof(double) * (size_t)channels;
     return FANIN_OK;
 }
 
@@ -75,6 +75,7 @@ struct job {
     const struct batch_norm *a;
     fi_real *gamma, *beta, *running_mean, *running_var; /* the first two NULL if not affine */
     double *mean, *inv_std; /* of the batch; kept for the backward pass */
+    double *pool_mean, *pool_squares; /* Σ (x - mean)² of all rows of the pass */
     int64_t channels, positions, per_task;
     double m;
     double new_part; /* weight of this batch in the running statistics */
@@ -93,6 +94,8 @@ static struct job job_of(const struct fanin_step *s) {
     j.per_task = FI_MAX(1, STRIP / j.positions);
     j.mean = s->state;
     j.inv_std = j.mean + j.channels;
+    j.pool_mean = j.inv_std + j.channels;
+    j.pool_squares = j.pool_mean + j.channels;
     j.m = (double)s->rows * (double)j.positions;
     j.new_part = isnan(a->momentum) ? 1 / (double)running[2].w[0] : a->momentum;
     return j;
@@ -159,6 +162,17 @@ static void shifted_sums(const struct job *j, int64_t task, const double *shift,
     } while (next_strip(&t));
 }
 
+/* Joins a channel's batch to the rows of the pass before it (Chan, Golub & LeVeque 1979). */
+static void pool(const struct job *j, int64_t k, double mean, double squares) {
+    const double before = (double)j->s->pool_rows * (double)j->positions, all = before + j->m;
+    const double away = before > 0 ? mean - j->pool_mean[k] : 0;
+    j->pool_mean[k] = before > 0 ? j->pool_mean[k] + away * (j->m / all) : mean;
+    j->pool_squares[k] =
+        (before > 0 ? j->pool_squares[k] : 0) + squares + away * away * (before * (j->m / all));
+    j->running_mean[k] = (fi_real)j->pool_mean[k];
+    j->running_var[k] = (fi_real)(j->pool_squares[k] / FI_MAX(1, all - 1));
+}
+
 /* The task's batch statistics: kept for the backward pass, and blended into the running ones. */
 static void measure(const struct job *j, int64_t task) {
     const struct strip t = first_strip(j, task);
@@ -173,6 +187,10 @@ static void measure(const struct job *j, int64_t task) {
         const double unbiased = sum[c] / FI_MAX(1, j->m - 1);
         j->mean[k] = mean[c];
         j->inv_std[k] = 1 / sqrt(sum[c] / j->m + j->a->eps);
+        if (j->s->pool) {
+            pool(j, k, mean[c], sum[c]);
+            continue;
+        }
         j->running_mean[k] =
             (fi_real)((1 - new_part) * (double)j->running_mean[k] + new_part * mean[c]);
         j->running_var[k] =

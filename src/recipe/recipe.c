@@ -226,6 +226,7 @@ static enum fanin_status interpret(fanin_recipe *r) {
     take_rule(&r->train.optim, &attrs, "optim");
     take_rule(&r->train.schedule, &attrs, "schedule");
     take_rule(&r->train.momentum_schedule, &attrs, "momentum_schedule");
+    take_rule(&r->train.average, &attrs, "average");
     static const struct {
         const char *key;
         enum fanin_status (*read)(fanin_recipe *r);

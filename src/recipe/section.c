@@ -16,7 +16,7 @@
 struct top_level {
     const char *name;
     struct fanin_rule_ref data, net, init, loss, regularize, constrain, params, optim, schedule,
-        momentum_schedule, train;
+        momentum_schedule, average, train;
 };
 
 static const struct fanin_attr_spec recipe_keys[] = {
@@ -36,6 +36,8 @@ static const struct fanin_attr_spec recipe_keys[] = {
                  "factor on the learning rate over time; default: constant"),
     FI_ATTR_RULE(struct top_level, momentum_schedule, "schedule",
                  "factor on the optimizer's momentum or beta1 over time; default: constant"),
+    FI_ATTR_RULE(struct top_level, average, "average",
+                 "of the weights along the run, evaluated and saved in their place; default: none"),
     SECTION(struct top_level, train, "how long, in which batches, with which seed"),
     FI_ATTR_END};
 

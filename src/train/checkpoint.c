@@ -11,8 +11,17 @@
 #include "train/train.h"
 
 /* The place in the run: tensors run.counts (int64) and run.numbers (float64), in this order. */
-enum { RUN_IDENTITY, EPOCH, STEP, UPDATES, BEST_EPOCH, BAD_EPOCHS, ROWS, COUNTS };
-enum { POWER1, POWER2, BEST, DATA, TERMS, NUMBERS = TERMS + FI_MAX_REGS };
+enum { RUN_IDENTITY, EPOCH, STEP, UPDATES, BEST_EPOCH, BAD_EPOCHS, ROWS, AVERAGED, COUNTS };
+enum {
+    POWER1,
+    POWER2,
+    BEST,
+    DATA,
+    TERMS,
+    LR_STATE = TERMS + FI_MAX_REGS,
+    MOMENTUM_STATE = LR_STATE + FI_SCHEDULE_STATE,
+    NUMBERS = MOMENTUM_STATE + FI_SCHEDULE_STATE
+};
 
 static enum fanin_status put_place(struct fi_tensors *out, const fanin_trainer *t,
                                    const struct fi_progress *p) {
@@ -27,6 +36,7 @@ static enum fanin_status put_place(struct fi_tensors *out, const fanin_trainer *
     counts[BEST_EPOCH] = p->best_epoch;
     counts[BAD_EPOCHS] = p->bad_epochs;
     counts[ROWS] = t->sums.rows;
+    counts[AVERAGED] = t->average.n;
     FI_TRY(fi_tensors_add(out, &entry, "run.numbers", FI_F64, 1, &n_numbers, NULL));
     double *numbers = entry->data;
     numbers[POWER1] = t->update.step.pow1;
@@ -34,6 +44,8 @@ static enum fanin_status put_place(struct fi_tensors *out, const fanin_trainer *
     numbers[BEST] = p->best;
     numbers[DATA] = t->sums.data;
     memcpy(numbers + TERMS, t->sums.terms, sizeof(t->sums.terms));
+    memcpy(numbers + LR_STATE, t->lr.state, sizeof(t->lr.state));
+    memcpy(numbers + MOMENTUM_STATE, t->momentum.state, sizeof(t->momentum.state));
     return FANIN_OK;
 }
 
@@ -51,6 +63,8 @@ static enum fanin_status collect(struct fi_tensors *out, const fanin_trainer *t,
         FI_TRY(fi_params_to_tensors(net, t->update.state[i], prefix, out));
     }
     if (p->best_params) FI_TRY(fi_params_to_tensors(net, p->best_params, "best.", out));
+    if (t->average.n > 0)
+        FI_TRY(fi_params_to_tensors(net, t->average.params, "average.", out));
     return put_place(out, t, p);
 }
 
@@ -91,6 +105,9 @@ static enum fanin_status restore(fanin_trainer *t, struct fi_progress *p,
         FI_TRY(fi_params_from_tensors(net, t->update.state[i], prefix, from));
     }
     if (p->best_params) FI_TRY(fi_params_from_tensors(net, p->best_params, "best.", from));
+    t->average.n = t->average.rule ? counts[AVERAGED] : 0;
+    if (t->average.n > 0)
+        FI_TRY(fi_params_from_tensors(net, t->average.params, "average.", from));
     p->epoch = counts[EPOCH];
     p->step = counts[STEP];
     p->best_epoch = counts[BEST_EPOCH];
@@ -102,6 +119,8 @@ static enum fanin_status restore(fanin_trainer *t, struct fi_progress *p,
     t->sums.rows = counts[ROWS];
     t->sums.data = numbers[DATA];
     memcpy(t->sums.terms, numbers + TERMS, sizeof(t->sums.terms));
+    memcpy(t->lr.state, numbers + LR_STATE, sizeof(t->lr.state));
+    memcpy(t->momentum.state, numbers + MOMENTUM_STATE, sizeof(t->momentum.state));
     return FANIN_OK;
 }
 

@@ -68,6 +68,7 @@ static void tell_start(const struct run *r) {
     fi_event_add_text(&e, "loss", r->model->loss->head.name);
     fi_event_add_text(&e, "optim", r->t->update.optim->head.name);
     fi_event_add_text(&e, "schedule", r->t->lr.schedule->head.name);
+    if (r->t->average.rule) fi_event_add_text(&e, "average", r->t->average.rule->head.name);
     fi_event_add_figure(&e, "train_samples", (double)r->rows);
     fi_event_add_figure(&e, "validation_samples",
                         (double)fanin_data_rows(r->data, FANIN_VALIDATION));
@@ -96,6 +97,7 @@ static uint64_t identity(const struct run *r) {
     h = fi_hash_mix(h, (uint64_t)r->t->batch);
     h = fi_hash_mix(h, (uint64_t)r->t->shards);
     h = fi_hash_mix(h, fi_hash_text(r->t->update.optim->head.name));
+    if (r->t->average.rule) h = fi_hash_mix(h, fi_hash_text(r->t->average.rule->head.name));
     for (int i = 0; i < net->n_nodes; i++) {
         h = fi_hash_mix(h, fi_hash_text(net->nodes[i].name));
         h = fi_hash_mix(h, fi_hash_text(net->nodes[i].op ? net->nodes[i].op->head.name : "input"));
@@ -153,6 +155,7 @@ static enum fanin_status run_epoch(struct run *r) {
                       r->index);
         FI_TRY(fi_trainer_run(r->t, &batch, fi_pace_factor(&r->t->lr, step, total, r->steps),
                               fi_pace_factor(&r->t->momentum, step, total, r->steps), NULL));
+        fi_averaging_update(r->t);
         r->at.step++;
         if (r->t->ctx->stop) {
             FI_TRY(checkpoint(r));
@@ -241,20 +244,23 @@ static enum fanin_status finish_epoch(struct run *r, bool *stop) {
     r->at.step = 0;
     e.event.epoch = r->at.epoch;
     if (fanin_data_rows(r->data, FANIN_VALIDATION) > 0) {
+        FI_TRY(fi_averaging_show(r->t, r->data, r->o->seed));
         fi_arena_init(&arena, r->t->ctx);
         enum fanin_status status = fi_evaluate(r->model, r->data, FANIN_VALIDATION, NULL, false,
                                                r->o->early_stop_metric, &arena, &eval);
         fi_arena_free(&arena);
+        if (status == FANIN_OK && r->o->early_stop_metric) *stop = patience_ends(r, &eval);
+        fi_averaging_hide(r->t);
         FI_TRY(status);
         for (int i = 0; i < eval.n; i++) {
             snprintf(validation[i], sizeof validation[i], "val_%s", eval.figures[i].name);
             fi_event_add_figure(&e, validation[i], eval.figures[i].value);
         }
-        if (r->o->early_stop_metric) *stop = patience_ends(r, &eval);
     }
     add_strengths(r, &e);
     fi_event_add_figure(&e, "lr", lr);
     if (r->t->momentum.schedule) fi_event_add_figure(&e, "momentum", momentum);
+    if (r->t->average.n > 0) fi_event_add_figure(&e, "averaged", (double)r->t->average.n);
     fi_event_add_figure(&e, "seconds", now() - r->epoch_began);
     send(r, &e);
     const int64_t every = r->o->checkpoint_every > 0 ? r->o->checkpoint_every : 1;
@@ -304,6 +310,7 @@ static enum fanin_status prepare(struct run *r) {
     r->index = fi_arena_alloc(&r->arena, r->t->batch, sizeof(*r->index));
     if (!r->index) return FANIN_ERR_MEMORY;
     FI_TRY(check_early_stop(r));
+    FI_TRY(fi_averaging_create(r->t, &r->o->average, r->epochs * r->steps, r->steps));
     r->at.identity = identity(r);
     return r->o->resume && r->o->checkpoint ? fi_checkpoint_load(r->t, &r->at, r->o->checkpoint)
                                             : FANIN_OK;
@@ -322,6 +329,8 @@ static enum fanin_status run(struct run *r) {
     if (r->at.best_params && r->at.best_epoch > 0)
         memcpy(r->model->params, r->at.best_params,
                (size_t)r->model->net->param_size * sizeof(fi_real));
+    else
+        FI_TRY(fi_averaging_show(r->t, r->data, r->o->seed));
     struct fi_event e;
     fi_event_init(&e, FANIN_EVENT_END);
     e.event.epoch = r->at.epoch;

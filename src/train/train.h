@@ -37,6 +37,16 @@ struct fi_loss_sums {
     int64_t rows;
 };
 
+/* The average of the weights, see src/train/average.c. */
+struct fi_averaging {
+    const struct fi_average *rule; /* NULL: none */
+    const void *attrs;
+    int64_t start, every; /* in updates */
+    int64_t n;            /* contributions so far */
+    fi_real *params;      /* like model->params */
+    fi_real *aside;       /* the trained ones while the average is shown */
+};
+
 struct fanin_trainer {
     fanin_ctx *ctx;
     fanin_model *model;
@@ -57,6 +67,7 @@ struct fanin_trainer {
     struct fanin_tensor targets;
     double *h, *coefficient; /* of a shard's rows */
     struct fi_loss_sums sums;
+    struct fi_averaging average;
 };
 
 /* Builds an event with figures and texts and hands it over. */
@@ -88,6 +99,22 @@ double fi_trainer_loss(fanin_trainer *t, const struct fanin_tensor *z,
                        const struct fanin_tensor *dz);
 /* The update that a first step makes of the probed gradients; *lr: its learning rate. */
 void fi_trainer_apply_first(fanin_trainer *t, double *lr);
+
+/* Prepares the average of a run of `total` updates; rule->name NULL: none. */
+enum fanin_status fi_averaging_create(fanin_trainer *t, const struct fanin_rule *rule,
+                                      int64_t total, int64_t steps_per_epoch);
+/* After each update. */
+void fi_averaging_update(fanin_trainer *t);
+/* Puts the average in the model's place, with batch statistics of its own; nothing where there is
+ * none yet. */
+enum fanin_status fi_averaging_show(fanin_trainer *t, const fanin_data *data, uint64_t seed);
+/* Puts the trained parameters back. */
+void fi_averaging_hide(fanin_trainer *t);
+
+/* Running statistics become those of the whole training part, in batches of `batch`. Nothing to do
+ * for a net without. */
+enum fanin_status fi_restate_statistics(fanin_model *model, const fanin_data *data, uint64_t seed,
+                                        int64_t batch);
 
 /* Refuses hidden units that start equal and can never part, and weights that can never move, but
  * for those that are frozen on purpose. policies may be NULL. */

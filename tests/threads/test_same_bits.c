@@ -16,6 +16,7 @@ struct recipe {
     int64_t in, batch, shards;
     const char *optim;
     double clip;
+    const char *average, *schedule; /* NULL: none, cosine */
 };
 static const struct recipe recipes[] = {
     {"dropout",
@@ -73,7 +74,25 @@ static const struct recipe recipes[] = {
      "adamw",
      0},
     {"rmsprop", {{"dense", 40}, {"relu"}, {"dense", 5}}, 3, 70, 50, 1, "rmsprop", 0},
-    {"adagrad", {{"dense", 40}, {"relu"}, {"dense", 5}}, 3, 70, 50, 1, "adagrad", 0}};
+    {"adagrad", {{"dense", 40}, {"relu"}, {"dense", 5}}, 3, 70, 50, 1, "adagrad", 0},
+    {"ema",
+     {{"dense", 150}, {"batch_norm"}, {"relu"}, {"dropout", .3}, {"dense", 5}},
+     5,
+     70,
+     60,
+     1,
+     "sgd",
+     0,
+     "ema"},
+    {"swa",
+     {{"dense", 150}, {"batch_norm"}, {"relu"}, {"dense", 5}},
+     4,
+     70,
+     64,
+     2,
+     "adamw",
+     0,
+     "swa"}};
 
 static const struct fanin_attr small = {.number = 1e-3}, beta = {.number = .1};
 static const struct fanin_rule terms[] = {{"weight_decay", &small, 1, 0},
@@ -94,10 +113,13 @@ static fanin_model *model_of(fanin_ctx *ctx, const struct recipe *r, const fanin
 }
 
 static struct fanin_train_options options_of(const struct recipe *r) {
+    static const struct fanin_attr start[] = {{.name = "start", .number = 0.3}};
     static const struct fanin_attr warmup[] = {{.name = "warmup_epochs", .number = 0.5}};
     return (struct fanin_train_options){.size = sizeof(struct fanin_train_options),
                                         .optim = {r->optim, NULL, 0, 0},
-                                        .schedule = {"cosine", warmup, 1, 0},
+                                        .schedule = {r->schedule ? r->schedule : "cosine", warmup,
+                                                     1, 0},
+                                        .average = {r->average, start, r->average != NULL, 0},
                                         .regularize = terms,
                                         .n_regularize = FI_COUNT(terms),
                                         .epochs = 3,

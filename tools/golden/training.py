@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes tests/golden/training.txt: what PyTorch does around an optimizer: scheduled momentum, clipping.
+"""Writes tests/golden/training.txt: what PyTorch does around an optimizer: scheduled momentum, clipping, averages of weights.
 
 As in optim.py, optimizers step on the quadratic ½ wᵀAw - bᵀw. Its gradient is computed in double and rounded, so that the
 file does not depend on the processor's order of sums.
@@ -100,12 +100,32 @@ def clipping(lines):
         lines += [f"clipped_{name} {numbers(p.flatten())}" for name, p in net.named_parameters()]
 
 
+def averages(lines):
+    """Weights after each of ten steps and what torch.optim.swa_utils makes of them."""
+    a, b, start = problem()
+    utils = torch.optim.swa_utils
+    for text, function in [("swa", utils.get_swa_multi_avg_fn()), ("ema decay=0.9 correction=none", utils.get_ema_multi_avg_fn(0.9)),
+                           ("ema decay=0.5 correction=none", utils.get_ema_multi_avg_fn(0.5))]:
+        net = torch.nn.Linear(N, 1, bias=False)
+        with torch.no_grad():
+            net.weight.copy_(start[None])
+        average = utils.AveragedModel(net, multi_avg_fn=function)
+        lines.append(f"average {text}")
+        for _ in range(STEPS):
+            w = net.weight.detach()
+            with torch.no_grad():
+                w -= 0.3 * (a.double() @ w[0].double() - b.double()).float()
+            average.update_parameters(net)
+            lines += [f"trained {numbers(w[0])}", f"averaged {numbers(average.module.weight[0])}"]
+
+
 def main():
     warnings.filterwarnings("ignore")
     lines = [f"# Written by tools/golden/training.py with PyTorch {torch.__version__.split('+')[0]}."]
     optimizers(lines)
     schedules(lines)
     clipping(lines)
+    averages(lines)
     OUT.write_text("\n".join(lines) + "\n")
 
 
