@@ -59,7 +59,7 @@ struct fanin_train_options {
     struct fanin_rule schedule; /* default constant; its attributes may hold warmup_epochs */
     struct fanin_rule momentum_schedule; /* a schedule that scales the momentum or beta1; NULL name:
                                             none */
-    struct fanin_rule average; /* ema, swa: of the weights; NULL name: none */
+    struct fanin_rule average;           /* ema, swa: of the weights; NULL name: none */
     const struct fanin_rule *regularize; /* weight_decay, l2, confidence_penalty, … */
     int n_regularize;
     int64_t epochs; /* default 10 */
@@ -116,7 +116,8 @@ FANIN_API enum fanin_status fanin_evaluate_ensemble(fanin_model *model, const fa
 
 typedef struct fanin_trainer fanin_trainer;
 
-/* Prepares steps on batches that the caller brings; options->epochs and checkpoints are ignored.
+/* Prepares steps on batches that the caller brings; options->epochs, schedules, the average and
+ * checkpoints are ignored.
  * The model must outlive the trainer. Same errors as fanin_train before its first step. */
 FANIN_API enum fanin_status fanin_trainer_create(fanin_trainer **out, fanin_model *model,
                                                  const struct fanin_train_options *options);
