@@ -18,7 +18,7 @@ struct pass {
     const fanin_data *data;
     enum fanin_part part;
     bool extra;
-    const char *also;
+    const char *const *also;
     struct fi_ensemble ensemble;
     struct fanin_tensor targets, p; /* p in the units of the data */
     int32_t *labels;
@@ -31,7 +31,9 @@ struct pass {
 static bool wanted(const struct pass *p, const struct fi_metric *metric) {
     if (metric->task != FANIN_UNLABELED && metric->task != p->model->task) return false;
     if (metric->needs_distribution && !p->model->loss->entropy) return false;
-    return !metric->extra || p->extra || (p->also && strcmp(p->also, metric->head.name) == 0);
+    bool named = false;
+    for (int i = 0; p->also && p->also[i]; i++) named |= strcmp(p->also[i], metric->head.name) == 0;
+    return !metric->extra || p->extra || named;
 }
 
 /* The extra ones come behind the others. */
@@ -125,9 +127,34 @@ enum fanin_status fi_check_data(const fanin_model *model, const fanin_data *data
     return FANIN_OK;
 }
 
+enum fanin_status fi_check_figure(const fanin_model *model, const fanin_data *data, const char *key,
+                                  const char *name) {
+    const struct fanin_record *record = fanin_record_find(model->ctx, "metric", name);
+    const struct fi_metric *m = (const struct fi_metric *)(const void *)record;
+    if (strcmp(name, "loss") != 0 &&
+        (!m || !m->value || (m->task != FANIN_UNLABELED && m->task != model->task) ||
+         (m->needs_distribution && !model->loss->entropy)))
+        return fi_fail(
+            model->ctx, FANIN_ERR_RECIPE,
+            "%s.metric '%s' is no figure of this task: use loss, or a metric that `fanin "
+            "list metric` shows",
+            key, name);
+    if (fanin_data_rows(data, FANIN_VALIDATION) < 1)
+        return fi_fail(model->ctx, FANIN_ERR_RECIPE,
+                       "%s needs validation data: set data.validation_fraction or data.validation",
+                       key);
+    return FANIN_OK;
+}
+
+int fi_eval_find(const struct fi_eval *eval, const char *name) {
+    for (int i = 0; i < eval->n; i++)
+        if (strcmp(eval->figures[i].name, name) == 0) return i;
+    return -1;
+}
+
 enum fanin_status fi_evaluate(fanin_model *model, const fanin_data *data, enum fanin_part part,
                               const struct fanin_ensemble_options *inference, bool extra,
-                              const char *also, struct fi_arena *arena, struct fi_eval *out) {
+                              const char *const *also, struct fi_arena *arena, struct fi_eval *out) {
     struct pass p = {.model = model, .data = data, .part = part, .extra = extra, .also = also};
     const int64_t rows = fanin_data_rows(data, part);
     memset(out, 0, sizeof(*out));

@@ -25,6 +25,7 @@ struct run {
     int64_t rows, steps; /* of the training part; updates an epoch */
     int64_t epochs;
     struct fi_progress at;
+    const char *watched[4]; /* figures that must be there; ends with NULL */
     double began, epoch_began, last_told;
     const char *ended;
     char term_names[FI_MAX_REGS][48], strength_names[FI_MAX_REGS][48];
@@ -213,28 +214,54 @@ static int64_t patience(const struct run *r) {
 
 /* Keeps the best parameters; true when patience is at its end. */
 static bool patience_ends(struct run *r, const struct fi_eval *eval) {
-    for (int i = 0; i < eval->n; i++) {
-        if (strcmp(eval->figures[i].name, r->o->early_stop_metric) != 0) continue;
-        const double sign = eval->higher_is_better[i] ? 1 : -1;
-        const double value = sign * eval->figures[i].value;
-        if (r->at.best_epoch == 0 || value > r->at.best + r->o->min_delta) {
-            r->at.best = value;
-            r->at.best_epoch = r->at.epoch;
-            r->at.bad_epochs = 0;
-            memcpy(r->at.best_params, r->model->params,
-                   (size_t)r->model->net->param_size * sizeof(fi_real));
-        } else {
-            r->at.bad_epochs++;
-        }
+    const int i = fi_eval_find(eval, r->o->early_stop_metric);
+    const double sign = eval->higher_is_better[i] ? 1 : -1;
+    const double value = sign * eval->figures[i].value;
+    if (r->at.best_epoch == 0 || value > r->at.best + r->o->min_delta) {
+        r->at.best = value;
+        r->at.best_epoch = r->at.epoch;
+        r->at.bad_epochs = 0;
+        memcpy(r->at.best_params, r->model->params,
+               (size_t)r->model->net->param_size * sizeof(fi_real));
+    } else {
+        r->at.bad_epochs++;
     }
     return r->at.bad_epochs >= patience(r);
+}
+
+/* Schedules that follow a figure are told it. */
+static void tell_schedules(fanin_trainer *t, const struct fi_eval *eval) {
+    struct fi_pace *const paces[] = {&t->lr, &t->momentum};
+    for (int i = 0; i < FI_COUNT(paces); i++) {
+        const struct fi_schedule *schedule = paces[i]->schedule;
+        if (!schedule || !schedule->metric) continue;
+        const int k = fi_eval_find(eval, schedule->metric(paces[i]->attrs));
+        schedule->observe(paces[i]->attrs, paces[i]->base, eval->figures[k].value,
+                          eval->higher_is_better[k], paces[i]->state);
+    }
+}
+
+/* The validation part with the weights as they would be saved; *eval has no figures without one. */
+static enum fanin_status validate(struct run *r, struct fi_eval *eval, bool *stop) {
+    struct fi_arena arena;
+    if (fanin_data_rows(r->data, FANIN_VALIDATION) < 1) return FANIN_OK;
+    FI_TRY(fi_averaging_show(r->t, r->data, r->o->seed));
+    fi_arena_init(&arena, r->t->ctx);
+    const enum fanin_status status =
+        fi_evaluate(r->model, r->data, FANIN_VALIDATION, NULL, false, r->watched, &arena, eval);
+    fi_arena_free(&arena);
+    if (status == FANIN_OK) {
+        tell_schedules(r->t, eval);
+        if (r->o->early_stop_metric) *stop = patience_ends(r, eval);
+    }
+    fi_averaging_hide(r->t);
+    return status;
 }
 
 static enum fanin_status finish_epoch(struct run *r, bool *stop) {
     char validation[FI_MAX_FIGURES][48];
     struct fi_event e;
     struct fi_eval eval = {0};
-    struct fi_arena arena;
     fi_event_init(&e, FANIN_EVENT_EPOCH);
     add_losses(r, &e);
     const double lr = r->t->update.step.lr;
@@ -243,19 +270,10 @@ static enum fanin_status finish_epoch(struct run *r, bool *stop) {
     r->at.epoch++;
     r->at.step = 0;
     e.event.epoch = r->at.epoch;
-    if (fanin_data_rows(r->data, FANIN_VALIDATION) > 0) {
-        FI_TRY(fi_averaging_show(r->t, r->data, r->o->seed));
-        fi_arena_init(&arena, r->t->ctx);
-        enum fanin_status status = fi_evaluate(r->model, r->data, FANIN_VALIDATION, NULL, false,
-                                               r->o->early_stop_metric, &arena, &eval);
-        fi_arena_free(&arena);
-        if (status == FANIN_OK && r->o->early_stop_metric) *stop = patience_ends(r, &eval);
-        fi_averaging_hide(r->t);
-        FI_TRY(status);
-        for (int i = 0; i < eval.n; i++) {
-            snprintf(validation[i], sizeof validation[i], "val_%s", eval.figures[i].name);
-            fi_event_add_figure(&e, validation[i], eval.figures[i].value);
-        }
+    FI_TRY(validate(r, &eval, stop));
+    for (int i = 0; i < eval.n; i++) {
+        snprintf(validation[i], sizeof validation[i], "val_%s", eval.figures[i].name);
+        fi_event_add_figure(&e, validation[i], eval.figures[i].value);
     }
     add_strengths(r, &e);
     fi_event_add_figure(&e, "lr", lr);
@@ -269,22 +287,23 @@ static enum fanin_status finish_epoch(struct run *r, bool *stop) {
 
 /* ---- the run ------------------------------------------------------------------------------------------------ */
 
+static enum fanin_status check_schedules(struct run *r) {
+    static const char *const keys[] = {"schedule.plateau", "momentum_schedule.plateau"};
+    const struct fi_pace *const paces[] = {&r->t->lr, &r->t->momentum};
+    int n = 0;
+    if (r->o->early_stop_metric) r->watched[n++] = r->o->early_stop_metric;
+    for (int i = 0; i < FI_COUNT(paces); i++) {
+        const struct fi_schedule *schedule = paces[i]->schedule;
+        if (!schedule || !schedule->metric) continue;
+        r->watched[n++] = schedule->metric(paces[i]->attrs);
+        FI_TRY(fi_check_figure(r->model, r->data, keys[i], r->watched[n - 1]));
+    }
+    return FANIN_OK;
+}
+
 static enum fanin_status check_early_stop(struct run *r) {
     if (!r->o->early_stop_metric) return FANIN_OK;
-    const struct fanin_record *metric =
-        fanin_record_find(r->t->ctx, "metric", r->o->early_stop_metric);
-    const struct fi_metric *m = (const struct fi_metric *)(const void *)metric;
-    if (strcmp(r->o->early_stop_metric, "loss") != 0 &&
-        (!m || !m->value || (m->task != FANIN_UNLABELED && m->task != r->model->task) ||
-         (m->needs_distribution && !r->model->loss->entropy)))
-        return fi_fail(r->t->ctx, FANIN_ERR_RECIPE,
-                       "train.early_stop.metric '%s' is no figure of this task: use loss, or a "
-                       "metric that `fanin list metric` shows",
-                       r->o->early_stop_metric);
-    if (fanin_data_rows(r->data, FANIN_VALIDATION) < 1)
-        return fi_fail(r->t->ctx, FANIN_ERR_RECIPE,
-                       "train.early_stop needs validation data: set data.validation_fraction or "
-                       "data.validation");
+    FI_TRY(fi_check_figure(r->model, r->data, "train.early_stop", r->o->early_stop_metric));
     r->at.best_params = fi_arena_alloc(&r->arena, r->model->net->param_size, sizeof(fi_real));
     return r->at.best_params ? FANIN_OK : FANIN_ERR_MEMORY;
 }
@@ -310,6 +329,7 @@ static enum fanin_status prepare(struct run *r) {
     r->index = fi_arena_alloc(&r->arena, r->t->batch, sizeof(*r->index));
     if (!r->index) return FANIN_ERR_MEMORY;
     FI_TRY(check_early_stop(r));
+    FI_TRY(check_schedules(r));
     FI_TRY(fi_averaging_create(r->t, &r->o->average, r->epochs * r->steps, r->steps));
     r->at.identity = identity(r);
     return r->o->resume && r->o->checkpoint ? fi_checkpoint_load(r->t, &r->at, r->o->checkpoint)

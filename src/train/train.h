@@ -142,11 +142,17 @@ struct fi_eval {
 };
 /* Do net, loss and data fit? */
 enum fanin_status fi_check_data(const fanin_model *model, const fanin_data *data);
-/* inference NULL: weight scaling. extra: all metrics; else those that are not extra and the one
- * named `also` (may be NULL). */
+/* Refuses a figure of the validation part that this task has not, or data without that part; `key`
+ * is where it stands. */
+enum fanin_status fi_check_figure(const fanin_model *model, const fanin_data *data, const char *key,
+                                  const char *name);
+/* The figure of that name; -1: none. */
+int fi_eval_find(const struct fi_eval *eval, const char *name);
+/* inference NULL: weight scaling. extra: all metrics; else those that are not extra and those
+ * named in `also` (ends with NULL; may be NULL). */
 enum fanin_status fi_evaluate(fanin_model *model, const fanin_data *data, enum fanin_part part,
                               const struct fanin_ensemble_options *inference, bool extra,
-                              const char *also, struct fi_arena *arena, struct fi_eval *out);
+                              const char *const *also, struct fi_arena *arena, struct fi_eval *out);
 
 /* Where a run stands; what a checkpoint holds besides parameters and optimizer state. */
 struct fi_progress {

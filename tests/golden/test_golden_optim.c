@@ -210,7 +210,44 @@ static void schedules(void **state) {
     fanin_ctx_free(ctx);
 }
 
-static struct CMUnitTest tests[] = {cmocka_unit_test(optimizers), cmocka_unit_test(schedules)};
+/* Factors of a plateau on the rate 0.4, epoch by epoch. */
+static void plateaus(void **state) {
+    (void)state;
+    fanin_ctx *ctx = test_ctx();
+    FILE *file = golden_open("training.txt");
+    struct fi_arena arena;
+    struct given g;
+    struct fi_pace pace = {.base = 0.4};
+    int epochs = 0;
+    bool higher = false;
+    fi_arena_init(&arena, ctx);
+    for (char *kind; (kind = golden_next(file));) {
+        if (strcmp(kind, "plateau") == 0) {
+            read_given(&g);
+            const struct fanin_rule_ref ref = test_rule(&arena, "schedule", kind, g.attrs, g.n);
+            pace.schedule = (const struct fi_schedule *)(const void *)ref.record;
+            pace.attrs = ref.attrs;
+            memset(pace.state, 0, sizeof pace.state);
+            higher = strcmp(pace.schedule->metric(pace.attrs), "loss") != 0;
+            assert_true(fi_pace_factor(&pace, 0, 30, 1) == 1);
+        } else if (strcmp(kind, "epoch") == 0) {
+            double line[2];
+            golden_numbers(line, 2);
+            pace.schedule->observe(pace.attrs, pace.base, line[0], higher, pace.state);
+            const double factor = fi_pace_factor(&pace, 7, 30, 1);
+            if (!(fabs(factor - line[1]) <= 1e-12))
+                fail_msg("epoch %d: %.17g, not %.17g", epochs % 30, factor, line[1]);
+            epochs++;
+        }
+    }
+    assert_true(epochs >= 5 * 30);
+    fclose(file);
+    fi_arena_free(&arena);
+    fanin_ctx_free(ctx);
+}
+
+static struct CMUnitTest tests[] = {cmocka_unit_test(optimizers), cmocka_unit_test(schedules),
+                                    cmocka_unit_test(plateaus)};
 
 int main(void) {
     return test_main(tests);

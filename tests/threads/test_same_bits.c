@@ -16,7 +16,7 @@ struct recipe {
     int64_t in, batch, shards;
     const char *optim;
     double clip;
-    const char *average, *schedule; /* NULL: none, cosine */
+    const char *average; /* NULL: none */
 };
 static const struct recipe recipes[] = {
     {"dropout",
@@ -117,8 +117,7 @@ static struct fanin_train_options options_of(const struct recipe *r) {
     static const struct fanin_attr warmup[] = {{.name = "warmup_epochs", .number = 0.5}};
     return (struct fanin_train_options){.size = sizeof(struct fanin_train_options),
                                         .optim = {r->optim, NULL, 0, 0},
-                                        .schedule = {r->schedule ? r->schedule : "cosine", warmup,
-                                                     1, 0},
+                                        .schedule = {"cosine", warmup, 1, 0},
                                         .average = {r->average, start, r->average != NULL, 0},
                                         .regularize = terms,
                                         .n_regularize = FI_COUNT(terms),

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes tests/golden/training.txt: what PyTorch does around an optimizer: scheduled momentum, clipping, averages of weights.
+"""Writes tests/golden/training.txt: what PyTorch does around an optimizer: scheduled momentum, clipping, averages of weights, plateaus.
 
 As in optim.py, optimizers step on the quadratic ½ wᵀAw - bᵀw. Its gradient is computed in double and rounded, so that the
 file does not depend on the processor's order of sums.
@@ -119,6 +119,24 @@ def averages(lines):
             lines += [f"trained {numbers(w[0])}", f"averaged {numbers(average.module.weight[0])}"]
 
 
+def plateaus(lines):
+    """The rate after each epoch of figures that fall, stay, rise and fall again."""
+    figures = [1.0, 0.7, 0.6, 0.6, 0.59999, 0.61, 0.6, 0.5, 0.5, 0.5, 0.5, 0.7, 0.5, 0.5, 0.5, 0.49, 0.49, 0.49, 0.49, 0.49,
+               0.49, 0.3, 0.31, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3]
+    for given, more in [({"factor": 0.5, "patience": 2}, False), ({"factor": 0.1, "patience": 0, "cooldown": 3}, False),
+                        ({"factor": 0.3, "patience": 1, "min_lr": 0.02, "threshold": 0.05}, False),
+                        ({"factor": 0.5, "patience": 1, "threshold": 0.15, "threshold_mode": "abs"}, False),
+                        ({"factor": 0.5, "patience": 1, "cooldown": 1, "metric": "accuracy"}, True)]:
+        optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.4)
+        options = {key: value for key, value in given.items() if key != "metric"}
+        scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode="max" if more else "min", **options)
+        lines.append(f"plateau{attributes(given)}")
+        values = [1 - f / 2 for f in figures] if more else figures
+        for value in values:
+            scheduler.step(value)
+            lines.append(f"epoch {value:.17g} {optimizer.param_groups[0]['lr'] / 0.4:.17g}")
+
+
 def main():
     warnings.filterwarnings("ignore")
     lines = [f"# Written by tools/golden/training.py with PyTorch {torch.__version__.split('+')[0]}."]
@@ -126,6 +144,7 @@ def main():
     schedules(lines)
     clipping(lines)
     averages(lines)
+    plateaus(lines)
     OUT.write_text("\n".join(lines) + "\n")
 
 
