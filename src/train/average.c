@@ -4,8 +4,8 @@
  *
  * The trained weights go their way and never see the average. Whenever the model is looked at
  * (validation, best weights, the end) the average is put in their place; the statistics of batch
- * norm, which belong to other weights, are then taken anew from the training part, for every kind of
- * average. Before the first contribution the model is what was trained.
+ * norm, which belong to other weights, are then taken anew from the training part, for every kind
+ * of average. Before the first contribution the model is what was trained.
  */
 #include <string.h>
 
@@ -75,7 +75,7 @@ enum fanin_status fi_averaging_show(fanin_trainer *t, const fanin_data *data, ui
     memcpy(a->aside, t->model->params, bytes);
     memcpy(t->model->params, a->params, bytes);
     const enum fanin_status status =
-        fi_restate_statistics(t->model, data, seed, t->shard_rows);
+        fi_restate_statistics(t->model, &t->policies, data, seed, t->shard_rows);
     if (status != FANIN_OK) fi_averaging_hide(t);
     return status;
 }

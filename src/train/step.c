@@ -33,7 +33,15 @@ static enum fanin_status sort_terms(fanin_trainer *t) {
     for (int i = 0; i < t->policies.n_all; i++) {
         struct fi_penalty *p = t->policies.all[i];
         const struct fi_reg_attrs *common = p->attrs;
-        terms->scheduled |= common->schedule.record != NULL;
+        const struct fi_schedule *schedule =
+            (const struct fi_schedule *)(const void *)common->schedule.record;
+        if (schedule && schedule->metric)
+            return fi_fail(
+                t->ctx, FANIN_ERR_RECIPE,
+                "regularize.%s.schedule: %s reacts to the validation part and is for the "
+                "learning rate or the momentum",
+                p->reg->head.name, schedule->head.name);
+        terms->scheduled |= schedule != NULL;
         terms->on_outputs |= p->reg->outputs;
         if (!p->reg->decay && term_of(terms, p->reg) == terms->n) {
             if (terms->n == FI_MAX_REGS)

@@ -111,10 +111,10 @@ enum fanin_status fi_averaging_show(fanin_trainer *t, const fanin_data *data, ui
 /* Puts the trained parameters back. */
 void fi_averaging_hide(fanin_trainer *t);
 
-/* Running statistics become those of the whole training part, in batches of `batch`. Nothing to do
- * for a net without. */
-enum fanin_status fi_restate_statistics(fanin_model *model, const fanin_data *data, uint64_t seed,
-                                        int64_t batch);
+/* Running statistics become those of the whole training part, in batches of `batch`. Frozen
+ * ones stay; nothing to do for a net without. */
+enum fanin_status fi_restate_statistics(fanin_model *model, const struct fi_policies *policies,
+                                        const fanin_data *data, uint64_t seed, int64_t batch);
 
 /* Refuses hidden units that start equal and can never part, and weights that can never move, but
  * for those that are frozen on purpose. policies may be NULL. */
