@@ -63,8 +63,7 @@ static enum fanin_status collect(struct fi_tensors *out, const fanin_trainer *t,
         FI_TRY(fi_params_to_tensors(net, t->update.state[i], prefix, out));
     }
     if (p->best_params) FI_TRY(fi_params_to_tensors(net, p->best_params, "best.", out));
-    if (t->average.n > 0)
-        FI_TRY(fi_params_to_tensors(net, t->average.params, "average.", out));
+    if (t->average.n > 0) FI_TRY(fi_params_to_tensors(net, t->average.params, "average.", out));
     return put_place(out, t, p);
 }
 
@@ -106,8 +105,7 @@ static enum fanin_status restore(fanin_trainer *t, struct fi_progress *p,
     }
     if (p->best_params) FI_TRY(fi_params_from_tensors(net, p->best_params, "best.", from));
     t->average.n = t->average.rule ? counts[AVERAGED] : 0;
-    if (t->average.n > 0)
-        FI_TRY(fi_params_from_tensors(net, t->average.params, "average.", from));
+    if (t->average.n > 0) FI_TRY(fi_params_from_tensors(net, t->average.params, "average.", from));
     p->epoch = counts[EPOCH];
     p->step = counts[STEP];
     p->best_epoch = counts[BEST_EPOCH];

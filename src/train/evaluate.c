@@ -154,7 +154,8 @@ int fi_eval_find(const struct fi_eval *eval, const char *name) {
 
 enum fanin_status fi_evaluate(fanin_model *model, const fanin_data *data, enum fanin_part part,
                               const struct fanin_ensemble_options *inference, bool extra,
-                              const char *const *also, struct fi_arena *arena, struct fi_eval *out) {
+                              const char *const *also, struct fi_arena *arena,
+                              struct fi_eval *out) {
     struct pass p = {.model = model, .data = data, .part = part, .extra = extra, .also = also};
     const int64_t rows = fanin_data_rows(data, part);
     memset(out, 0, sizeof(*out));
