@@ -221,7 +221,7 @@ struct fanin_step {
     /* Not NULL: the switches of an op that has some, 1 on and 0 off, the same for every sample;
      * they stand in for random numbers. */
     const uint8_t *switches;
-    int pool;      /* with BATCH_STATS: 1: running statistics become those of this pass so far, */
+    int pool; /* with BATCH_STATS: 1: running statistics become those of this pass so far, */
     int64_t pool_rows; /* of which so many rows came before these */
     int n_in;
     const struct fanin_tensor *x[FANIN_MAX_INPUTS];
@@ -255,6 +255,8 @@ struct fanin_step {
 #define FANIN_OP_SHIFTS 8192u     /* what is 0 before it may be other than 0 behind it */
 #define FANIN_OP_PRODUCT 16384u   /* an output is 0 as soon as one of its inputs is */
 #define FANIN_OP_ROW_NOISE 32768u /* STOCHASTIC, but one draw for all units of a sample */
+
+#define FANIN_OP_SUM 65536u /* the sum of its inputs: where residual branches end */
 
 /* An activation as a function of one number, for quadrature and for the start's analysis. */
 struct fanin_curve {
@@ -372,8 +374,8 @@ FANIN_API enum fanin_status fanin_register_op(fanin_ctx *ctx, const struct fanin
 
 /* ---- listing ------------------------------------------------------------------------------ */
 
-/* Kinds: op loss init reg optim schedule average metric reader format report finding. NULL beyond the last.
- */
+/* Kinds: op loss init reg optim schedule average metric reader format report finding. NULL beyond
+ * the last. */
 FANIN_API const char *fanin_kind(int index);
 /* The index-th record of a kind in alphabetical order, NULL beyond the last. */
 FANIN_API const struct fanin_record *fanin_record_at(const fanin_ctx *ctx, const char *kind,

@@ -42,6 +42,8 @@ struct fi_loss {
     int n_cases;
 };
 
+struct fi_network;
+
 /* How one tensor is started. */
 struct fi_init_request {
     const void *attrs;
@@ -63,6 +65,30 @@ struct fi_init {
     /* What the rule promises: mean, standard deviation, kurtosis (of 10^6 draws, tested). */
     void (*moments)(const struct fi_init_request *r, double *mean, double *std, double *kurtosis);
     double (*gain)(const void *attrs); /* shown; NULL: none */
+    /* A rule for the whole network has no fill, whole and moments: its tensors are drawn by another
+     * rule, the attribute `init` (its struct begins with struct fi_network_attrs) or else `base`
+     * (NULL: by what follows). Then, once, this is called. */
+    enum fanin_status (*network)(const struct fi_network *s);
+    const char *base;
+};
+struct fi_network_attrs {
+    struct fanin_rule_ref init; /* record NULL: not given */
+};
+
+/* Training data for a start: the first rows of the first epoch. */
+struct fi_start_data {
+    void (*load)(void *arg, int64_t rows, const struct fanin_tensor *x);
+    void *arg;
+    int64_t rows; /* that there are */
+};
+/* What an initializer of a whole network works on: a model with all parameters drawn. */
+struct fi_network {
+    fanin_model *model;
+    const struct fi_init *init;
+    struct fi_arena *arena;           /* for this call */
+    const struct fi_start_data *data; /* NULL: none at hand */
+    /* what ops derive from their weights; called again after it */
+    enum fanin_status (*derive)(fanin_model *model);
 };
 
 /* A regularizer: a penalty on weights (gradient and value, or whole), on the outputs of a layer
@@ -206,6 +232,7 @@ struct fi_param {
     int64_t offset, size; /* place in the parameter buffer, padded layout */
     /* what the start was; filled when a model is made */
     struct fanin_rule_ref init;
+    struct fanin_rule_ref network; /* the rule of the whole network it takes part in, if any */
     const char *why;
     bool imported; /* from a file, not drawn */
     double gain, mean, std;
@@ -443,7 +470,25 @@ const char *fi_exec_first_not_finite(const struct fi_exec *exec);
 
 /* Chooses each weight's rule (given, by a pattern, recipe default, or by what follows) and draws
  * all parameters. */
-enum fanin_status fi_start(fanin_model *model, const struct fanin_model_options *options);
+enum fanin_status fi_start(fanin_model *model, const struct fanin_model_options *options,
+                           const struct fi_start_data *data);
+
+/* A residual branch: what lies between a fork and the sum that ends it. */
+struct fi_branch {
+    int sum, last; /* the sum, and its input that the branch gives */
+    int layers;    /* with weights, on its longest way */
+};
+struct fi_branches {
+    struct fi_branch *items;
+    int n;
+    int *of_node; /* per node: its innermost branch, -1: none */
+};
+enum fanin_status fi_branches_find(struct fi_branches *out, struct fi_arena *arena,
+                                   const fanin_net *net);
+/* The weights of a node; NULL: none. */
+const struct fi_param *fi_weight_of(const fanin_net *net, int node);
+/* Marks the layers with weights that are nearest to `node`, going back on every way. */
+void fi_last_layers(const fanin_net *net, int node, uint8_t *last);
 
 /* 1 / sqrt(E[f(z)^2]), z ~ N(0, 1), of an activation by name, by quadrature; "linear": 1. Errors:
  * ARGUMENT (no activation, or one that gives only 0). */

@@ -67,8 +67,8 @@ static const struct fanin_param_policy *pattern_of(const fanin_net *net, const s
     return NULL;
 }
 
-static enum fanin_status choose(fanin_model *m, struct fi_param *p,
-                                const struct fanin_model_options *o) {
+static enum fanin_status choose_drawn(fanin_model *m, struct fi_param *p,
+                                      const struct fanin_model_options *o) {
     const struct fanin_rule *default_rule = &o->init;
     const struct fanin_param_policy *pattern = pattern_of(m->net, p, o);
     struct fanin_rule rule = {0};
@@ -92,6 +92,37 @@ static enum fanin_status choose(fanin_model *m, struct fi_param *p,
     p->why = follows ? fi_arena_printf(&m->arena, "%s follows", follows) : "no activation follows";
     if (!p->why) return FANIN_ERR_MEMORY;
     return fi_rule_resolve(&m->arena, &p->init, "init", &rule, p->name);
+}
+
+/* A rule of the whole network leaves the drawing to another one. */
+static enum fanin_status choose(fanin_model *m, struct fi_param *p,
+                                const struct fanin_model_options *o) {
+    static const struct fanin_model_options by_what_follows = {.size = sizeof(by_what_follows)};
+    FI_TRY(choose_drawn(m, p, o));
+    const struct fi_init *init = (const struct fi_init *)(const void *)p->init.record;
+    if (!init || !init->network) return FANIN_OK;
+    if (!p->spec.weight)
+        return fi_fail(m->ctx, FANIN_ERR_RECIPE, "%s: %s is for weights", p->name, init->head.name);
+    const struct fi_network_attrs *attrs = p->init.attrs;
+    const struct fanin_rule base = {.name = init->base};
+    const char *why = p->why;
+    p->network = p->init;
+    if (attrs->init.record) {
+        p->init = attrs->init;
+    } else if (base.name) {
+        FI_TRY(fi_rule_resolve(&m->arena, &p->init, "init", &base, p->name));
+    } else {
+        const struct fanin_rule_ref given = p->spec.init;
+        p->spec.init = (struct fanin_rule_ref){0};
+        const enum fanin_status status = choose_drawn(m, p, &by_what_follows);
+        p->spec.init = given;
+        FI_TRY(status);
+    }
+    p->why = why;
+    if (!((const struct fi_init *)(const void *)p->init.record)->network) return FANIN_OK;
+    return fi_fail(m->ctx, FANIN_ERR_RECIPE,
+                   "%s: %s cannot start by %s, a rule of the whole network", p->name,
+                   init->head.name, p->init.record->name);
 }
 
 struct draw {
@@ -190,12 +221,38 @@ static enum fanin_status derive(fanin_model *model) {
     return FANIN_OK;
 }
 
-enum fanin_status fi_start(fanin_model *model, const struct fanin_model_options *options) {
+/* Every rule of the whole network that some tensor has, in the order of the tensors. */
+static enum fanin_status run_network_rules(fanin_model *model, const struct fi_start_data *data,
+                                           struct fi_arena *arena) {
+    const fanin_net *net = model->net;
+    for (int i = 0; i < net->n_params; i++) {
+        const struct fanin_record *record = net->params[i].network.record;
+        bool first = record != NULL;
+        for (int k = 0; k < i; k++) first &= net->params[k].network.record != record;
+        if (!first) continue;
+        const struct fi_network s = {.model = model,
+                                     .init = (const struct fi_init *)(const void *)record,
+                                     .arena = arena,
+                                     .data = data,
+                                     .derive = derive};
+        FI_TRY(s.init->network(&s));
+        FI_TRY(derive(model));
+    }
+    return FANIN_OK;
+}
+
+enum fanin_status fi_start(fanin_model *model, const struct fanin_model_options *options,
+                           const struct fi_start_data *data) {
     static const struct fanin_model_options defaults = {.size = sizeof(defaults)};
     const struct fanin_model_options *o = options ? options : &defaults;
     for (int i = 0; i < o->n_params; i++) FI_TRY(fi_policy_check_match(model->net, &o->params[i]));
     for (int i = 0; i < model->net->n_params; i++) FI_TRY(choose(model, &model->net->params[i], o));
     FI_TRY(draw_all(model, true));
     FI_TRY(derive(model));
-    return draw_all(model, false);
+    FI_TRY(draw_all(model, false));
+    struct fi_arena arena;
+    fi_arena_init(&arena, model->ctx);
+    const enum fanin_status status = run_network_rules(model, data, &arena);
+    fi_arena_free(&arena);
+    return status;
 }

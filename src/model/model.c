@@ -140,12 +140,36 @@ enum fanin_status fi_model_prepare(fanin_model **out, fanin_net *net,
     return FANIN_OK;
 }
 
+struct first_rows {
+    const fanin_data *data;
+    uint64_t seed;
+};
+
+static void load_first(void *arg, int64_t rows, const struct fanin_tensor *x) {
+    const struct first_rows *f = arg;
+    int64_t index[PREDICT_ROWS];
+    for (int64_t at = 0; at < rows; at += PREDICT_ROWS) {
+        const int64_t n = FI_MIN(PREDICT_ROWS, rows - at);
+        fi_data_order(f->data, FANIN_TRAIN, f->seed, 0, at, n, index);
+        fi_data_gather(f->data, FANIN_TRAIN, index, n, x->data + at * x->ld, x->ld, NULL, NULL, 0);
+    }
+}
+
+/* Data of another shape are refused when the run begins; here they count as not at hand. */
+static enum fanin_status start(fanin_model *m, const struct fanin_model_options *o) {
+    struct first_rows first = {.data = o ? o->data : NULL, .seed = m->seed};
+    struct fi_start_data data = {.load = load_first, .arg = &first};
+    if (first.data && fanin_data_shape(first.data)->cols == fi_net_columns(m->net))
+        data.rows = fanin_data_rows(first.data, FANIN_TRAIN);
+    return fi_start(m, o, data.rows > 0 ? &data : NULL);
+}
+
 enum fanin_status fanin_model_create(fanin_model **out, fanin_net *net,
                                      const struct fanin_model_options *options) {
     fanin_model *m;
     *out = NULL;
     FI_TRY(fi_model_prepare(&m, net, options));
-    enum fanin_status status = fi_start(m, options);
+    enum fanin_status status = start(m, options);
     if (status != FANIN_OK) {
         fanin_model_free(m);
         return status;
