@@ -6,7 +6,7 @@ BUILD ?= build
 NINJA := ninja -C $(BUILD) $(if $(MAKE_TERMOUT),,--quiet)
 CMAKE := cmake -S . -B $(BUILD) -G Ninja --log-level=WARNING
 
-.PHONY: all demo test asan tsan coverage lint format bench install clean
+.PHONY: all demo test asan tsan coverage fuzz lint format bench install clean
 
 all: $(BUILD)/build.ninja
 	@$(NINJA) all
@@ -29,6 +29,11 @@ test:
 asan tsan coverage:
 	@tools/setup $(if $(filter coverage,$@),coverage,test)
 	@tools/variant $@ $(BUILD)/$@
+
+# Each target for FUZZ_SECONDS (20), or only FUZZ=npy.
+fuzz:
+	@tools/setup test
+	@tools/variant fuzz $(BUILD)/fuzz
 
 lint:
 	@tools/setup test
