@@ -3,6 +3,7 @@
  * The model that folding leaves, made as a file's content is made and read: all that a model file
  * holds goes over, but for the net, its parameters and the layers of the recipe.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,13 +62,49 @@ static json_t *net_to_json(const struct fi_fold *f) {
 
 /* ---- the recipe ---------------------------------------------------------------------------------------- */
 
-/* A layer as a recipe says it; `before` is the name of the node before it. */
-static json_t *layer_of(json_t *node, const char *before) {
+/* The layers of a recipe in the order of the nodes, each `repeat` written out; at most `limit`.
+ * Non-zero: they are more, or memory ran out. */
+static int flatten(json_t *items, json_t *flat, size_t limit, size_t *rounds) {
+    size_t i;
+    json_t *item;
+    json_array_foreach(items, i, item) {
+        json_t *repeat = json_object_get(item, "repeat");
+        const json_int_t times = json_integer_value(json_object_get(repeat, "times"));
+        if (!repeat && (json_array_size(flat) >= limit || json_array_append(flat, item))) return 1;
+        for (json_int_t k = 0; k < times; k++)
+            if (++*rounds > 4 * limit ||
+                flatten(json_object_get(repeat, "net"), flat, limit, rounds))
+                return 1;
+    }
+    return 0;
+}
+
+/* What a layer of the recipe says besides its op's attributes (lr, frozen, regularize, …). */
+static int keep_policy(json_t *attrs, json_t *layer, const struct fanin_record *op) {
+    const char *key, *policy;
+    json_t *given, *value;
+    int bad = 0;
+    json_object_foreach(layer, key, given) {
+        if (!strcmp(key, "name") || !strcmp(key, "from")) continue;
+        json_object_foreach(given, policy, value) {
+            const struct fanin_attr_spec *s = op->attrs;
+            while (s && s->name && strcmp(s->name, policy) != 0) s++;
+            if (!s || !s->name) bad |= json_object_set(attrs, policy, value);
+        }
+    }
+    return bad;
+}
+
+/* A layer as a recipe says it: `node` as fi_net_to_json() writes it, `old` the layer it was or
+ * NULL, `before` the name of the node before it. */
+static json_t *layer_of(json_t *node, json_t *old, const struct fanin_record *op,
+                        const char *before) {
     json_t *inputs = json_object_get(node, "inputs"), *layer = json_object();
+    json_t *attrs = json_copy(json_object_get(node, "attrs"));
     const char *first = json_string_value(json_array_get(inputs, 0));
-    int bad = json_object_set(layer, "name", json_object_get(node, "name"));
-    bad |= json_object_set(layer, json_string_value(json_object_get(node, "op")),
-                           json_object_get(node, "attrs"));
+    int bad = !attrs || (old && keep_policy(attrs, old, op));
+    bad |= json_object_set(layer, "name", json_object_get(node, "name"));
+    bad |= json_object_set_new(layer, json_string_value(json_object_get(node, "op")), attrs);
     if (json_array_size(inputs) > 1 || !first || strcmp(first, before) != 0)
         bad |= json_object_set(layer, "from", inputs);
     if (!bad) return layer;
@@ -75,20 +112,63 @@ static json_t *layer_of(json_t *node, const char *before) {
     return NULL;
 }
 
-/* The recipe with the layers that are left; NULL when memory ran out. */
-static char *recipe_text(const char *recipe, const json_t *net) {
-    json_t *json = json_loads(recipe, 0, NULL), *layers = json_array();
+/* The layers that are left; `old` are those of the recipe, by node. */
+static json_t *layers_of(const struct fi_fold *f, json_t *net, json_t *old) {
+    json_t *layers = json_array();
     const char *before = "";
-    int bad = !json || !layers;
-    for (size_t i = 0; i < json_array_size(net) && !bad; i++) {
-        json_t *node = json_array_get(net, i);
-        if (json_object_get(node, "op"))
-            bad = json_array_append_new(layers, layer_of(node, before));
-        before = json_string_value(json_object_get(node, "name"));
+    int bad = !layers;
+    for (size_t i = 0, at = 0, k = 0; i < (size_t)f->model->net->n_nodes && !bad; i++) {
+        const struct fi_node *node = &f->model->net->nodes[i];
+        json_t *layer = node->op ? json_array_get(old, k++) : NULL;
+        if (f->nodes[i].gone) continue;
+        json_t *json = json_array_get(net, at++);
+        if (node->op)
+            bad = json_array_append_new(layers, layer_of(json, layer, &node->op->head, before));
+        before = node->name;
     }
-    if (!bad) bad = json_object_set(json, "net", layers);
-    char *text = bad ? NULL : json_dumps(json, 0);
+    if (!bad) return layers;
     json_decref(layers);
+    return NULL;
+}
+
+/* Does a pattern of `params` still mean a parameter? */
+static bool matches(const struct fi_fold *f, json_t *net, const char *pattern) {
+    const fanin_net *old = f->model->net;
+    size_t at;
+    json_t *json;
+    json_array_foreach(net, at, json) {
+        const struct fi_node *node =
+            &old->nodes[fanin_net_find(old, json_string_value(json_object_get(json, "name")))];
+        const struct fi_folded *n = &f->nodes[node - old->nodes];
+        char name[300];
+        for (int k = 0; k < node->n_params && !n->w; k++)
+            if (fi_match(pattern, old->params[node->first_param + k].name)) return true;
+        for (int k = 0; n->w && k < (n->biased ? 2 : 1); k++) {
+            snprintf(name, sizeof name, "%.250s.%s", node->name, k ? "bias" : "weight");
+            if (fi_match(pattern, name)) return true;
+        }
+    }
+    return false;
+}
+
+/* The recipe with the layers that are left, and the patterns that mean something there; NULL when
+ * memory ran out. */
+static char *recipe_text(const struct fi_fold *f, const char *recipe, json_t *net) {
+    json_t *json = json_loads(recipe, 0, NULL), *flat = json_array();
+    json_t *params = json_object_get(json, "params");
+    size_t rounds = 0, limit = (size_t)f->model->net->n_nodes;
+    if (flatten(json_object_get(json, "net"), flat, limit, &rounds) ||
+        json_array_size(flat) + (size_t)f->model->net->n_inputs != limit)
+        json_array_clear(flat); /* not the recipe of this net */
+    for (size_t i = json_array_size(params); i-- > 0;) {
+        const char *match = json_string_value(json_object_get(json_array_get(params, i), "match"));
+        if (match && !matches(f, net, match)) json_array_remove(params, i);
+    }
+    json_t *layers = layers_of(f, net, flat);
+    char *text = NULL;
+    if (json && layers && json_object_set(json, "net", layers) == 0) text = json_dumps(json, 0);
+    json_decref(layers);
+    json_decref(flat);
     json_decref(json);
     return text;
 }
@@ -137,14 +217,14 @@ static enum fanin_status add_text(struct fi_tensors *to, const char *key, char *
 }
 
 static enum fanin_status fill(const struct fi_fold *f, struct fi_tensors *to,
-                              struct fi_tensors *from, const json_t *net) {
+                              struct fi_tensors *from, json_t *net) {
     FI_TRY(fi_model_to_tensors(f->model, from));
     for (int64_t i = 0; i < from->n_meta; i++) {
         const struct fi_meta_entry *meta = &from->meta[i];
         if (!strcmp(meta->key, NET)) {
             FI_TRY(add_text(to, NET, json_dumps(net, JSON_COMPACT)));
         } else if (!strcmp(meta->key, RECIPE)) {
-            FI_TRY(add_text(to, RECIPE, recipe_text(meta->value, net)));
+            FI_TRY(add_text(to, RECIPE, recipe_text(f, meta->value, net)));
         } else {
             FI_TRY(fi_tensors_meta(to, meta->key, meta->value));
         }

@@ -76,6 +76,30 @@ cmp -s again.safetensors folded.safetensors || fail "the same model folds to oth
 done_with "$FANIN" train --data flowers.csv --target kind $quick --set 'net=[{dense: 9}, relu, batch_norm, tanh, dense]' -o stuck.safetensors
 done_with "$FANIN" fold stuck.safetensors -o stuck2.safetensors
 says_like '^left +batch_norm1: before it relu1 \(relu\) is not linear, behind it tanh1 \(tanh\) is not linear$'
+# its recipe is that of the net that is left: policies go over, patterns that mean nothing any more go
+cat >policy.yaml <<'END'
+data: {train: flowers.csv, reader: {csv: {target: kind}}}
+net:
+  - repeat: {times: 2, net: [{dense: {units: 6, lr: 0.5}}, batch_norm, relu]}
+  - dropout: 0.3
+  - dense
+params: [{match: "batch_norm*", lr: 0.5}, {match: "*.bias", decay: true}]
+train: {epochs: 2}
+END
+done_with "$FANIN" train policy.yaml -o policy.safetensors
+done_with "$FANIN" fold policy.safetensors -o policy2.safetensors
+done_with "$FANIN" eval policy2.safetensors --data flowers.csv
+python3 - policy2.safetensors >left.json 2>"$dir/err" <<'END' || fail "the folded model's recipe cannot be read"
+import json, struct, sys
+data = open(sys.argv[1], "rb").read()
+size = struct.unpack("<Q", data[:8])[0]
+print(json.loads(data[8:8 + size])["__metadata__"]["fanin.recipe"])
+END
+grep -q '"dense": {"units": 6, "bias": true, "lr": 0.5}' left.json || fail "a layer's policy was lost"
+grep -q 'batch_norm' left.json && fail "a pattern that means nothing was kept"
+done_with "$FANIN" info left.json
+run 0 "$FANIN" train left.json --set train.from.file=policy2.safetensors -o again.safetensors
+
 refused 3 "draws nothing" "$FANIN" predict folded.safetensors flowers.csv --mc 3
 refused 2 "say where: -o FILE" "$FANIN" fold flowers.safetensors
 refused 1 "cannot write" "$FANIN" fold flowers.safetensors -o no/such.safetensors
