@@ -163,7 +163,7 @@ struct fanin_param_spec {
     int64_t fan_in, fan_out;
     int trainable; /* 0: a statistic, saved but never updated by the optimizer */
     int decay;     /* 1: weight decay and weight penalties apply by default */
-    double fill;   /* start value when `weight` is 0 */
+    double fill;   /* start value when `weight` is 0; NaN: start() sets it */
     int scales;    /* VECTOR: multiplies what the unit gets, so that 0 stays 0; else it is added */
     int tiled;     /* VECTOR: unit u uses number u % count; else u / (units / count): a channel's */
     int table;     /* VECTOR (rows, columns) of which a sample uses some rows: unit u has column

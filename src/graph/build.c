@@ -251,7 +251,10 @@ void fanin_net_param(const fanin_net *net, int index, struct fanin_param_info *o
     out->decay = p->spec.trainable && p->spec.decay;
     out->init = p->init.record ? p->init.record->name : NULL;
     if (!p->init.record && !p->spec.weight)
-        out->init = p->spec.fill == 0 ? "zeros" : p->spec.fill == 1 ? "ones" : "constant";
+        out->init = isnan(p->spec.fill) ? "derived"
+                    : p->spec.fill == 0 ? "zeros"
+                    : p->spec.fill == 1 ? "ones"
+                                        : "constant";
     if (p->imported) out->init = "imported";
     out->why = p->why;
     out->fan_in = p->spec.fan_in;

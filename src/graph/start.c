@@ -171,17 +171,18 @@ static enum fanin_status draw_whole(const struct draw *d) {
 static enum fanin_status draw_param(fanin_model *m, struct fi_param *p) {
     const struct fi_init *init = (const struct fi_init *)(const void *)p->init.record;
     double kurtosis;
-    struct draw d = {.init = init,
-                     .request = {.attrs = p->init.attrs,
-                                 .ctx = m->ctx,
-                                 .fan_in = p->spec.fan_in,
-                                 .fan_out = p->spec.fan_out,
-                                 .rank = p->spec.rank,
-                                 .dims = p->spec.dims,
-                                 .keep = keep_behind(m->net, p->node),
-                                 .key = fi_key(m->seed, "init", p->name)},
-                     .param = p,
-                     .w = m->params + p->offset};
+    struct draw d = {
+        .init = init,
+        .request = {.attrs = p->init.attrs,
+                    .ctx = m->ctx,
+                    .fan_in = p->spec.fan_in,
+                    .fan_out = p->spec.fan_out,
+                    .rank = p->spec.rank,
+                    .dims = p->spec.dims,
+                    .keep = keep_of(&m->net->nodes[p->node]) * keep_behind(m->net, p->node),
+                    .key = fi_key(m->seed, "init", p->name)},
+        .param = p,
+        .w = m->params + p->offset};
     init->moments(&d.request, &p->mean, &p->std, &kurtosis);
     if (init->gain) p->gain = init->gain(p->init.attrs);
     if (init->whole) return draw_whole(&d);
@@ -211,7 +212,8 @@ static enum fanin_status derive(fanin_model *model) {
         struct fanin_param_view views[FANIN_MAX_PARAMS];
         if (!node->op || !node->op->start) continue;
         for (int k = 0; k < node->n_params; k++) {
-            const struct fi_param *p = &net->params[node->first_param + k];
+            struct fi_param *p = &net->params[node->first_param + k];
+            if (isnan(p->spec.fill)) p->why = "from the weights";
             views[k] = (struct fanin_param_view){
                 .w = model->params + p->offset, .out = p->out, .in = p->in};
         }

@@ -7,27 +7,15 @@
  * dx comes first: handing over dw may already change w. The elementwise nodes behind the layer run
  * on each finished block of y, those before it on each finished block of dx.
  */
+#include "op/dense.h"
 #include "graph/signal.h"
-#include "graph/step.h"
-#include "kernel/kernel.h"
 
-struct dense {
-    int64_t units;
-    int bias;
-    struct fanin_rule_ref init, bias_init;
-};
+static const struct fanin_attr_spec attrs[] = {FI_DENSE_ATTRS, FI_ATTR_END};
 
-static const struct fanin_attr_spec attrs[] = {
-    FI_ATTR_INT(struct dense, units, 0, 1, 1e9, "outputs of the layer", FANIN_ATTR_REQUIRED),
-    FI_ATTR_BOOL(struct dense, bias, 1, "adds a learned number to each output"),
-    FI_ATTR_RULE(struct dense, init, "init", "how the weights start; default: by what follows"),
-    FI_ATTR_RULE(struct dense, bias_init, "init", "how the biases start; default: zeros"),
-    FI_ATTR_END};
-
-static enum fanin_status infer(struct fanin_infer *io) {
-    const struct dense *a = io->attrs;
+enum fanin_status fi_dense_infer(struct fanin_infer *io) {
+    const struct fi_dense *a = io->attrs;
     const int64_t in = io->in[0].cols;
-    if (io->n_in != 1) return io->fail(io, "dense reads one node, not %d", io->n_in);
+    if (io->n_in != 1) return io->fail(io, "a dense layer reads one node, not %d", io->n_in);
     io->out = (struct fanin_shape){.rank = 1, .dims = {a->units}, .cols = a->units};
     io->params[0] = (struct fanin_param_spec){.suffix = "weight",
                                               .layout = FANIN_LAYOUT_PANELS,
@@ -51,14 +39,14 @@ static enum fanin_status infer(struct fanin_infer *io) {
     return FANIN_OK;
 }
 
-static double flops(const struct fanin_infer *io) {
-    const struct dense *a = io->attrs;
+double fi_dense_flops(const struct fanin_infer *io) {
+    const struct fi_dense *a = io->attrs;
     return (double)a->units * (2.0 * (double)io->in[0].cols + (a->bias ? 1 : 0));
 }
 
 static void finish_y(void *arg, int64_t row0, int64_t rows, int64_t col0, int64_t cols) {
     const struct fanin_step *s = arg;
-    if (((const struct dense *)s->attrs)->bias) {
+    if (((const struct fi_dense *)s->attrs)->bias) {
         const fi_real *bias = s->params[1].w + col0;
         for (int64_t r = row0; r < row0 + rows; r++) {
             fi_real *y = s->y->data + r * s->y->ld + col0;
@@ -68,42 +56,50 @@ static void finish_y(void *arg, int64_t row0, int64_t rows, int64_t col0, int64_
     fi_step_forward_chain(s, row0, rows, col0, cols);
 }
 
-static void forward(const struct fanin_step *s) {
-    fi_product_y(fi_step_ctx(s), s->rows, s->y->cols, s->x[0]->cols, s->x[0]->data, s->x[0]->ld,
-                 s->params[0].w, s->y->data, s->y->ld, finish_y, (void *)(uintptr_t)s);
+void fi_dense_forward(const struct fanin_step *s, const fi_real *w) {
+    fi_product_y(fi_step_ctx(s), s->rows, s->y->cols, s->x[0]->cols, s->x[0]->data, s->x[0]->ld, w,
+                 s->y->data, s->y->ld, finish_y, (void *)(uintptr_t)s);
 }
 
 static void finish_dx(void *arg, int64_t row0, int64_t rows, int64_t col0, int64_t cols) {
     fi_step_backward_chain(arg, row0, rows, col0, cols);
 }
 
-static void finish_dw(void *arg, int64_t offset, int64_t n, fi_real *g) {
-    fi_step_emit(arg, 0, offset, n, g);
-}
-
-static void backward(const struct fanin_step *s) {
+void fi_dense_backward(const struct fanin_step *s, const fi_real *w, fi_range_fn take_dw) {
     fanin_ctx *ctx = fi_step_ctx(s);
     const int64_t out = s->y->cols, in = s->x[0]->cols;
     void *self = (void *)(uintptr_t)s;
     if (s->dx[0])
-        fi_product_dx(ctx, s->rows, out, in, s->dy->data, s->dy->ld, s->params[0].w, s->dx[0]->data,
+        fi_product_dx(ctx, s->rows, out, in, s->dy->data, s->dy->ld, w, s->dx[0]->data,
                       s->dx[0]->ld, s->scratch, finish_dx, self);
-    if (!s->params[0].frozen)
+    if (take_dw)
         fi_product_dw(ctx, s->rows, out, in, s->dy->data, s->dy->ld, s->x[0]->data, s->x[0]->ld,
-                      finish_dw, self);
-    if (((const struct dense *)s->attrs)->bias && !s->params[1].frozen) {
+                      take_dw, self);
+    if (((const struct fi_dense *)s->attrs)->bias && !s->params[1].frozen) {
         fi_column_sums(s->dy->data, s->rows, out, s->dy->ld, s->scratch);
         fi_step_emit(s, 1, 0, out, s->scratch);
     }
 }
 
+static void forward(const struct fanin_step *s) {
+    fi_dense_forward(s, s->params[0].w);
+}
+
+static void take_dw(void *arg, int64_t offset, int64_t n, fi_real *g) {
+    fi_step_emit(arg, 0, offset, n, g);
+}
+
+static void backward(const struct fanin_step *s) {
+    fi_dense_backward(s, s->params[0].w, s->params[0].frozen ? NULL : take_dw);
+}
+
 static void propagate(const struct fanin_signal_step *s) {
-    const struct dense *a = s->attrs;
+    const struct fi_dense *a = s->attrs;
     fi_signal_linear(s, &s->params[0], a->bias ? &s->params[1] : NULL);
 }
 
 static void propagate_back(const struct fanin_signal_step *s) {
-    const struct dense *a = s->attrs;
+    const struct fi_dense *a = s->attrs;
     fi_signal_linear_back(s, &s->params[0], a->bias ? &s->params[1] : NULL);
 }
 
@@ -128,12 +124,12 @@ FI_RECORD(op,
                              .reference = "definition",
                              .help = "Every output is a weighted sum of all inputs plus a bias.",
                              .attrs = attrs,
-                             .attrs_size = sizeof(struct dense)},
+                             .attrs_size = sizeof(struct fi_dense)},
                     .flags = FANIN_OP_NO_Y | FANIN_OP_EPILOGUE | FANIN_OP_MIXES,
-                    .infer = infer,
+                    .infer = fi_dense_infer,
                     .forward = forward,
                     .backward = backward,
-                    .flops = flops,
+                    .flops = fi_dense_flops,
                     .fold = &fold,
                     .signal = propagate,
                     .signal_back = propagate_back,

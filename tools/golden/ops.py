@@ -128,6 +128,23 @@ def activations():
         op(name, lambda xs, ps, ss: function(xs[0].flatten(1), 1).view(3, 2, 5), [x])
 
 
+def transformed_weights():
+    """Layers that compute the weights they use. Masks are random: dropconnect is the dense layer it is without."""
+    for rows, shape, units, bias in ((5, (7,), 3, True), (3, (19,), 37, True), (4, (2, 3), 5, False)):
+        n = int(np.prod(shape))
+        x, params = normal(rows, *shape), {"weight": normal(units, n, std=0.5)}
+        if bias:
+            params["bias"] = normal(units)
+        for mode, rate in (("training", 0), ("inference", 0.4)):
+            op("dropconnect", lambda xs, ps, ss: F.linear(xs[0].flatten(1), ps["weight"], ps.get("bias")), [x],
+               {"units": units, "rate": rate, "bias": int(bias)}, params, mode=mode)
+        params["weight_v"] = params.pop("weight")
+        params["weight_g"] = normal(units, 1)
+        op("weight_norm", lambda xs, ps, ss: F.linear(
+            xs[0].flatten(1), torch._weight_norm(ps["weight_v"], ps["weight_g"], 0), ps.get("bias")), [x],
+           {"units": units, "bias": int(bias)}, params)
+
+
 def cumulative_norm():
     """Batch norm with momentum None is torch.nn's own module on our tensors: it counts the batches."""
     for mode in ("training", "inference"):
@@ -242,7 +259,7 @@ def main():
     activations()
     layers()
     losses()
-    for seed, part in enumerate((row_norms, cumulative_norm, shapes), 21):
+    for seed, part in enumerate((row_norms, cumulative_norm, shapes, transformed_weights), 21):
         rng = np.random.default_rng(seed)  # its own numbers, so that none of these moves another
         part()
     print("# Written by tools/golden/ops.py, which says what the lines mean. PyTorch "
