@@ -194,8 +194,33 @@ static void limits(void **state) {
     fanin_ctx_free(ctx);
 }
 
+/* A rule that makes up for dropping sees the layer's own rate: variance 2 keep / fan_in. */
+static void dropout_aware_start(void **state) {
+    (void)state;
+    static const struct fanin_attr aware = {.name = "dropout_aware", .number = 1};
+    static const struct fanin_rule rule = {"kaiming_normal", &aware, 1, 0};
+    const struct fanin_attr attrs[] = {{.name = "units", .number = UNITS},
+                                       {.name = "rate", .number = 0.25},
+                                       {.name = "init", .rule = &rule}};
+    const int64_t in = IN;
+    fanin_ctx *ctx = test_ctx();
+    fanin_net *net;
+    fanin_model *model;
+    struct fanin_param_info info;
+    int node;
+    assert_ok(ctx, fanin_net_create(&net, ctx));
+    assert_ok(ctx, fanin_net_input(net, &node, NULL, 1, &in));
+    assert_ok(ctx, fanin_net_add(net, &node, "dropconnect", NULL, &node, 1, attrs, 3));
+    assert_ok(ctx, fanin_model_create(&model, net, NULL));
+    fanin_net_param(net, 0, &info);
+    assert_true(fabs(info.std - sqrt(2 * 0.75 / IN)) < 1e-12);
+    fanin_model_free(model);
+    fanin_ctx_free(ctx);
+}
+
 int main(void) {
     struct CMUnitTest tests[] = {cmocka_unit_test(masks), cmocka_unit_test(one_mask_a_step),
-                                 cmocka_unit_test(means), cmocka_unit_test(limits)};
+                                 cmocka_unit_test(means), cmocka_unit_test(limits),
+                                 cmocka_unit_test(dropout_aware_start)};
     return test_main(tests);
 }

@@ -116,6 +116,37 @@ static void algebra(void **state) {
     fanin_ctx_free(ctx);
 }
 
+/* What each does at the start: mean 0 (where it centers) and mean square 1 of every run, whatever
+ * comes in, but for eps. */
+static void moments_at_start(void **state) {
+    (void)state;
+    static const double scales[] = {0.1, 1, 1e4};
+    fanin_ctx *ctx = test_ctx();
+    for (int k = 0; k < FI_COUNT(shapes) * FI_COUNT(scales); k++) {
+        const struct shape *s = &shapes[k / FI_COUNT(scales)];
+        const double scale = scales[k % FI_COUNT(scales)];
+        struct op_run run;
+        op_run_create(&run, ctx, s->op, &s->c);
+        test_fill_normal(&run.x[0], 3, 0.5 * scale, scale);
+        op_forward(&run);
+        for (int64_t i = 0; i < s->c.rows * run.y.cols; i += s->run) {
+            const int64_t row = i / run.y.cols, at = i % run.y.cols;
+            long double mean = 0, square = 0;
+            for (int64_t j = at; j < at + s->run; j++) {
+                const long double y = *test_at(&run.y, row, j);
+                mean += y / (long double)s->run;
+                square += y * y / (long double)s->run;
+            }
+            const struct moments m = measure(&run, s, row, at);
+            const long double eps = strcmp(s->op, "rms_norm") == 0 ? 0x1p-23L : 1e-5L;
+            if (strcmp(s->op, "rms_norm") != 0) assert_near(mean, 0, 1e-6L);
+            assert_near(square, 1 - eps * m.r * m.r, 2e-6L);
+        }
+        op_run_free(&run);
+    }
+    fanin_ctx_free(ctx);
+}
+
 /* Unit variance around 1e6: what a one-pass variance in float, or in place of two, gets wrong. */
 static void large_offset(void **state) {
     (void)state;
@@ -267,6 +298,7 @@ static void same_bits(void **state) {
 }
 
 static struct CMUnitTest tests[] = {cmocka_unit_test(algebra),
+                                    cmocka_unit_test(moments_at_start),
                                     cmocka_unit_test(large_offset),
                                     cmocka_unit_test(constant_sample_is_the_shift),
                                     cmocka_unit_test(one_group_is_layer_norm),
