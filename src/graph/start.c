@@ -213,7 +213,7 @@ static enum fanin_status derive(fanin_model *model) {
         if (!node->op || !node->op->start) continue;
         for (int k = 0; k < node->n_params; k++) {
             struct fi_param *p = &net->params[node->first_param + k];
-            if (isnan(p->spec.fill)) p->why = "from the weights";
+            if (isnan(p->spec.fill) && !p->init.record) p->why = "from the weights";
             views[k] = (struct fanin_param_view){
                 .w = model->params + p->offset, .out = p->out, .in = p->in};
         }
