@@ -19,6 +19,8 @@
  * Wan, Zeiler, Zhang, LeCun, Fergus: Regularization of neural networks using DropConnect, ICML
  * 2013, section 3.
  */
+#include <string.h>
+
 #include "graph/signal.h"
 #include "op/dense.h"
 
@@ -78,17 +80,28 @@ static void apply(const uint8_t *keep, fi_real scale, const fi_real *from, fi_re
     }
 }
 
+/* Given switches stand in the order of the weight's file, (out, in); the panels' padding is on. */
+static void take_switches(const struct fanin_step *s) {
+    const int64_t out = s->y->cols, in = s->x[0]->cols;
+    uint8_t *keep = mask(s);
+    memset(keep, 1, (size_t)n_weights(s));
+    for (int64_t o = 0; o < out; o++)
+        for (int64_t i = 0; i < in; i++)
+            keep[fi_panel_index(out, in, o, i)] = s->switches[o * in + i];
+}
+
 static void draw_chunk(void *arg, int64_t chunk) {
     const struct fanin_step *s = arg;
     const int64_t first = chunk * CHUNK, n = FI_MIN(CHUNK, n_weights(s) - first);
     const uint32_t threshold = threshold_of(s->attrs);
-    fi_random_below16(s->key, s->step, first, n, threshold, mask(s) + first);
+    if (!s->switches) fi_random_below16(s->key, s->step, first, n, threshold, mask(s) + first);
     apply(mask(s) + first, fi_op_keep_scale(threshold), s->params[0].w + first, weights(s) + first,
           n);
 }
 
 static void prepare(const struct fanin_step *s) {
     const int64_t n = n_weights(s);
+    if (masked(s) && s->switches) take_switches(s);
     if (masked(s))
         fi_parallel(fi_step_ctx(s), (n + CHUNK - 1) / CHUNK, 20.0 * (double)n, draw_chunk,
                     (void *)(uintptr_t)s);
@@ -106,6 +119,12 @@ static void take_dw(void *arg, int64_t offset, int64_t n, fi_real *dw) {
 
 static void backward(const struct fanin_step *s) {
     fi_dense_backward(s, weights(s), s->params[0].frozen ? NULL : take_dw);
+}
+
+static int64_t switches(const void *attrs_, const struct fanin_shape *in, double *keep) {
+    int64_t n;
+    *keep = fi_op_keep_probability(threshold_of(attrs_));
+    return fi_mul(((const struct fi_dense *)attrs_)->units, in->cols, &n) ? n : INT64_MAX;
 }
 
 static double second_moment(const void *attrs_) {
@@ -162,5 +181,6 @@ FI_RECORD(op, dropconnect) = {
     .signal = propagate,
     .signal_back = propagate_back,
     .draws = draws,
+    .switches = switches,
     .cases = cases,
     .n_cases = FI_COUNT(cases)};

@@ -3,6 +3,7 @@
  * Dropout as an ensemble: the exact average against all subnetworks written out, the equality of
  * the geometric mean with weight scaling, K masks against the exact average, same bits, refusals.
  */
+#include "support/engine.h"
 #include "support/nets.h"
 #include "support/records.h"
 
@@ -335,6 +336,18 @@ static void scores_of_predictions(void **state) {
     fanin_ctx_free(ctx);
 }
 
+/* Row 0 of what the node gives under these switches; the samples are equal, so must the rows be. */
+static void run_switched(struct fi_exec *e, int node, const uint8_t *on, fi_real *row) {
+    const struct fanin_tensor *y = &e->y[node];
+    for (int64_t r = 0; r < e->rows; r++)
+        for (int64_t c = 0; c < e->x.cols; c++) e->x.data[r * e->x.ld + c] = (fi_real)(2 + c % 3);
+    fi_exec_switches(e, node, on);
+    fi_exec_forward(e, e->rows, 0, 0);
+    memcpy(row, y->data, (size_t)y->cols * sizeof(*row));
+    for (int64_t r = 1; r < e->rows; r++)
+        assert_memory_equal(test_at(y, r, 0), row, (size_t)y->cols * sizeof(*row));
+}
+
 /* Every op with switches obeys them: the same for all samples, and each switch matters. */
 static void switches_are_obeyed(void **state) {
     (void)state;
@@ -344,35 +357,33 @@ static void switches_are_obeyed(void **state) {
     for (int i = 0; (record = fanin_record_at(ctx, "op", i)); i++) {
         const struct fanin_op *op = (const struct fanin_op *)(const void *)record;
         for (int k = 0; k < op->n_cases && op->switches; k++) {
-            struct op_run run;
+            fanin_model *m = case_model(ctx, op, &op->cases[k], false);
+            const struct fi_node *nodes = m->net->nodes;
+            const int node = m->net->n_nodes - 1;
             double keep = -1;
-            op_run_create(&run, ctx, record->name, &op->cases[k]);
-            const int64_t n = op->switches(run.io.attrs, &run.in[0], &keep), cols = run.y.cols;
+            const int64_t n = op->switches(nodes[node].attrs, &nodes[0].shape, &keep);
+            const int64_t cols = nodes[node].shape.cols;
             uint8_t *on = calloc((size_t)n, 1);
-            fi_real *off = calloc((size_t)cols, sizeof(*off));
-            run.s.switches = on;
-            if (op->draws && !op->draws(run.io.attrs)) goto next;
-            assert_true(n > 0 && keep > 0 && keep < 1);
-            for (int p = 0; p < run.io.n_params; p++)
-                for (int64_t j = 0; j < run.params[p].out; j++) run.params[p].w[j] = (fi_real)1.5;
-            for (int64_t r = 0; r < run.s.rows; r++)
-                for (int64_t c = 0; c < run.x[0].cols; c++) *test_at(&run.x[0], r, c) = 2;
-            op_forward(&run);
-            memcpy(off, run.y.data, (size_t)cols * sizeof(*off));
-            for (int64_t s = 0; s < n; s += FI_MAX(1, n / 7)) {
-                on[s] = 1;
-                op_forward(&run);
-                on[s] = 0;
-                assert_memory_not_equal(run.y.data, off, (size_t)cols * sizeof(*off));
-                for (int64_t r = 1; r < run.s.rows; r++)
-                    assert_memory_equal(test_at(&run.y, r, 0), run.y.data,
-                                        (size_t)cols * sizeof(*off));
+            fi_real *off = calloc((size_t)cols, sizeof(*off)),
+                    *y = calloc((size_t)cols, sizeof(*y));
+            struct fi_exec *e = NULL;
+            if (!op->draws || op->draws(nodes[node].attrs)) {
+                assert_true(n > 0 && keep > 0 && keep < 1);
+                assert_ok(ctx, fi_exec_create(&e, m, op->cases[k].rows, FI_SAMPLE));
+                run_switched(e, node, on, off);
+                for (int64_t s = 0; s < n; s += FI_MAX(1, n / 7)) {
+                    on[s] = 1;
+                    run_switched(e, node, on, y);
+                    on[s] = 0;
+                    assert_memory_not_equal(y, off, (size_t)cols * sizeof(*off));
+                }
+                found++;
             }
-            found++;
-        next:
+            fi_exec_free(e);
+            free(y);
             free(off);
             free(on);
-            op_run_free(&run);
+            fanin_model_free(m);
         }
     }
     assert_true(found > 0);
