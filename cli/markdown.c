@@ -20,6 +20,7 @@ static const struct {
     {"schedule", "Schedules", "Factors over time: the key `schedule`."},
     {"metric", "Metrics", "Figures of an evaluation; early stopping may watch one."},
     {"reader", "Readers", "Where samples come from: the key `data.reader`."},
+    {"finding", "Findings", "What `fanin check` looks for."},
     {"format", "Formats of model files", "How a model is written."},
     {"report", "Reports", "How a run is told."},
     {RECORD_SECTIONS, "Sections of a recipe",
@@ -87,7 +88,9 @@ int markdown_page(const struct app *app, const char *kind) {
     const char *other;
     if (!kind) {
         printf("# Reference\n\n%s\n\n", origin);
-        for (int k = 0; (other = fanin_kind(k)) != NULL; k++) print_line(other);
+        for (int k = 0; (other = fanin_kind(k)) != NULL; k++)
+            if (fanin_record_at(app->ctx, other, 0))
+                print_line(other); /* a kind may have none yet */
         print_line(RECORD_SECTIONS);
         return EXIT_DONE;
     }

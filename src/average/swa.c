@@ -8,8 +8,8 @@
  * It pays where the weights keep moving between contributions: with a constant or cyclic learning
  * rate, which is the schedule's business. Fractions of an epoch are rounded to updates.
  *
- * Izmailov, Podoprikhin, Garipov, Vetrov, Wilson: Averaging weights leads to wider optima and better
- * generalization, UAI 2018, algorithm 1.
+ * Izmailov, Podoprikhin, Garipov, Vetrov, Wilson: Averaging weights leads to wider optima and
+ * better generalization, UAI 2018, algorithm 1.
  */
 #include <math.h>
 

@@ -82,7 +82,7 @@ struct fi_kernels {
     void (*scale)(fi_real *y, fi_real a, int64_t n);      /* y *= a */
     void (*clip)(fi_real *y, fi_real a, int64_t n);       /* y = min(max(y, -a), a); NaN stays */
     void (*blend)(fi_real *y, fi_real a, const fi_real *x, int64_t n); /* y += a (x - y) */
-    double (*sum_squares)(const fi_real *x, int64_t n);   /* in double, fixed order */
+    double (*sum_squares)(const fi_real *x, int64_t n);                /* in double, fixed order */
     bool (*all_finite)(const fi_real *x, int64_t n);
     /* g[i] *= 1 + eps * U(-1, 1), number i keyed by (key, step, first + i) */
     void (*rounding_noise)(fi_real *g, int64_t n, fi_real eps, uint64_t key, uint64_t step,

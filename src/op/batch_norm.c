@@ -74,7 +74,7 @@ struct job {
     const struct fanin_step *s;
     const struct batch_norm *a;
     fi_real *gamma, *beta, *running_mean, *running_var; /* the first two NULL if not affine */
-    double *mean, *inv_std; /* of the batch; kept for the backward pass */
+    double *mean, *inv_std;           /* of the batch; kept for the backward pass */
     double *pool_mean, *pool_squares; /* Σ (x - mean)² of all rows of the pass */
     int64_t channels, positions, per_task;
     double m;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Averages of the weights: against torch.optim.swa_utils (tests/golden/training.txt, written by
- * tools/golden/training.py), against the weights of runs that end earlier, and what becomes of batch
- * statistics.
+ * tools/golden/training.py), against the weights of runs that end earlier, and what becomes of
+ * batch statistics.
  */
 #include "data/data.h"
 #include "golden/lines.h"
@@ -136,8 +136,8 @@ static void mean_of_runs(void **state) {
     fanin_ctx_free(ctx);
 }
 
-/* The first layer is a norm of the data: with any average its statistics are the data's, to the last
- * bits, and not those of the last batches. */
+/* The first layer is a norm of the data: with any average its statistics are the data's, to the
+ * last bits, and not those of the last batches. */
 static void statistics_are_taken_anew(void **state) {
     (void)state;
     enum { ROWS = 150, IN = 6 };
