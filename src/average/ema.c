@@ -6,10 +6,12 @@
  *
  * taken after every `every`-th update. How it begins is `correction`, with n contributions before:
  *
- *   bias   1 - d is replaced by (1 - d) / (1 - d^(n+1)): the average is that of the weights seen so
- *          far, with nothing of what stood there before (what Adam's correction does to its
- * averages) ramp   d is replaced by min(d, (1 + n) / (10 + n)), as TensorFlow's num_updates none
- * the first contribution is copied and then has the weight d^n, as in PyTorch
+ * bias: 1 - d is replaced by (1 - d) / (1 - d^(n+1)): the average is that of the weights seen so
+ * far, with nothing of what stood there before (what Adam's correction does to its averages).
+ *
+ * ramp: d is replaced by min(d, (1 + n) / (10 + n)), as TensorFlow's num_updates.
+ *
+ * none: the first contribution is copied and then has the weight d^n, as in PyTorch.
  *
  * Polyak, Juditsky: Acceleration of stochastic approximation by averaging, SIAM J. Control Optim.
  * 30, 1992 (the plain mean); Kingma, Ba: Adam, ICLR 2015, section 7.2 (this one).
