@@ -347,22 +347,18 @@ static enum fanin_status take_all(struct import *im) {
     return FANIN_OK;
 }
 
-static void tell(const struct import *im) {
+/* What was not taken and what is not there; made before anything is written, as it may fail. */
+static enum fanin_status describe(const struct import *im, struct fi_text *rest) {
     const fanin_net *net = im->model->net;
-    struct fi_text rest;
     int64_t missing = 0;
-    fi_text_init(&rest, im->model->ctx);
     if (im->n_useless > 0)
-        fi_text_add(&rest, " (%lld num_batches_tracked have no use here)",
-                    (long long)im->n_useless);
+        fi_text_add(rest, " (%lld num_batches_tracked have no use here)", (long long)im->n_useless);
     for (int i = 0; i < net->n_params; i++)
         if (im->source[i] < 0 && missing++ < 6)
-            fi_text_add(&rest, "%s%s",
+            fi_text_add(rest, "%s%s",
                         missing > 1 ? ", " : "; not in it, started anew: ", net->params[i].name);
-    fi_text_add(&rest, "%s", missing > 6 ? ", ..." : "");
-    fi_tell(im->model->ctx, FANIN_LOG_INFO, "%s: %lld of %lld tensors taken%s", im->path,
-            (long long)im->n_matched, (long long)im->tensors->n, rest.failed ? "" : rest.data);
-    fi_text_free(&rest);
+    fi_text_add(rest, "%s", missing > 6 ? ", ..." : "");
+    return rest->failed ? FANIN_ERR_MEMORY : FANIN_OK;
 }
 
 static enum fanin_status run(struct import *im) {
@@ -374,9 +370,15 @@ static enum fanin_status run(struct import *im) {
     if (!im->source || !im->unmatched || !im->used) return FANIN_ERR_MEMORY;
     for (int i = 0; i < n; i++) im->source[i] = -1;
     FI_TRY(match_all(im));
-    FI_TRY(take_all(im));
-    tell(im);
-    return FANIN_OK;
+    struct fi_text rest;
+    fi_text_init(&rest, im->model->ctx);
+    enum fanin_status status = describe(im, &rest);
+    if (status == FANIN_OK) status = take_all(im);
+    if (status == FANIN_OK)
+        fi_tell(im->model->ctx, FANIN_LOG_INFO, "%s: %lld of %lld tensors taken%s", im->path,
+                (long long)im->n_matched, (long long)im->tensors->n, rest.data);
+    fi_text_free(&rest);
+    return status;
 }
 
 enum fanin_status fanin_model_import(fanin_model *model, const char *path,
