@@ -29,6 +29,7 @@
 
 #ifdef FANIN_REAL_DOUBLE
 #define fi_r_exp fi_exp
+#define fi_r_exp_down fi_exp
 #define fi_r_expm1 fi_expm1
 #define fi_r_log fi_log
 #define fi_r_log1p fi_log1p
@@ -38,6 +39,7 @@
 #define fi_r_sincos2pi fi_sincos2pi
 #else
 #define fi_r_exp fi_expf
+#define fi_r_exp_down fi_exp_downf /* x <= 0 */
 #define fi_r_expm1 fi_expm1f
 #define fi_r_log fi_logf
 #define fi_r_log1p fi_log1pf

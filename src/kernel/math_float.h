@@ -66,6 +66,15 @@ static inline float fi_expf(float x) {
     return (1 + e) * fi_pow2_f(half) * fi_pow2_f(n - half);
 }
 
+/* The same bits for x <= 0, cheaper: 2^n is at most 1, so a number 2^64 times as large stands for
+ * it and one rounding brings it back. */
+static inline float fi_exp_downf(float x) {
+    x = x < -105 ? -105 : x;
+    uint32_t n;
+    const float e = fi_exp_reduced_f(x, &n);
+    return (1 + e) * fi_pow2_f(n + 64) * 0x1p-64f;
+}
+
 static inline float fi_expm1f(float x) {
     const float y = x < -40 ? -40 : x > 89 ? 89 : x;
     uint32_t n;
@@ -95,7 +104,7 @@ static inline float fi_tanhf(float x) {
 
 /* 1 / (1 + e^-x), with full relative accuracy where it is small. */
 static inline float fi_sigmoidf(float x) {
-    const float z = fi_expf(-fabsf(x));
+    const float z = fi_exp_downf(-fabsf(x));
     return fi_quotient_f(x < 0 ? z : 1, 1, z);
 }
 

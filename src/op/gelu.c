@@ -39,7 +39,7 @@ static inline fi_real exact_slope(const void *attrs, fi_real x, fi_real y) {
     (void)attrs, (void)y;
     const fi_real z = FI_CLAMP(x, -BOUND, BOUND);
     const fi_real below = fi_fma((fi_real)0.5, fi_r_erf((fi_real)SQRT_HALF * z), (fi_real)0.5);
-    return fi_fma((fi_real)DENSITY_0 * z, fi_r_exp((fi_real)-0.5 * z * z), below);
+    return fi_fma((fi_real)DENSITY_0 * z, fi_r_exp_down((fi_real)-0.5 * z * z), below);
 }
 
 static inline fi_real tanh_value(const void *attrs, fi_real x) {

@@ -19,7 +19,7 @@ static inline fi_real value(const void *attrs, fi_real x) {
 static inline fi_real slope(const void *attrs, fi_real x, fi_real y) {
     (void)attrs, (void)y;
     const fi_real bounded = FI_CLAMP(x, -1000, 1000);
-    const fi_real z = fi_r_exp(-fi_abs(bounded)), w = 1 / (1 + z);
+    const fi_real z = fi_r_exp_down(-fi_abs(bounded)), w = 1 / (1 + z);
     return fi_fma(bounded, z * w * w, (x < 0 ? z : 1) * w);
 }
 FI_ACTIVATION_BLOCKS

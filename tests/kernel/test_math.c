@@ -236,10 +236,22 @@ static void hashes(void **state) {
     }
 }
 
+/* The function for x <= 0 has the bits of the one for all x. */
+static void downwards(void **state) {
+    (void)state;
+    for (uint32_t bits = 0x80000000u; bits <= 0xff800000u; bits += 1021) {
+        const float x = fi_from_bits_f(bits);
+        if (fi_bits_f(fi_exp_downf(x)) != fi_bits_f(fi_expf(x)))
+            fail_msg("e^%a: %a, not %a", (double)x, (double)fi_exp_downf(x), (double)fi_expf(x));
+    }
+    assert_true(fi_exp_downf(0) == 1 && fi_exp_downf(-INFINITY) == 0);
+    assert_true(isnan(fi_exp_downf(NAN)));
+}
+
 static struct CMUnitTest tests[] = {
     cmocka_unit_test(floats),         cmocka_unit_test(doubles), cmocka_unit_test(edges),
     cmocka_unit_test(special_values), cmocka_unit_test(turns),   cmocka_unit_test(near_quarters),
-    cmocka_unit_test(powers),         cmocka_unit_test(hashes),
+    cmocka_unit_test(powers),         cmocka_unit_test(hashes),  cmocka_unit_test(downwards),
 };
 
 int main(void) {
