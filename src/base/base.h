@@ -185,6 +185,7 @@ struct fanin_ctx {
 #define FI_STRUCT_reg fi_reg
 #define FI_STRUCT_optim fi_optim
 #define FI_STRUCT_schedule fi_schedule
+#define FI_STRUCT_constraint fi_constraint
 #define FI_STRUCT_average fi_average
 #define FI_STRUCT_metric fi_metric
 #define FI_STRUCT_reader fi_reader

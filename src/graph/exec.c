@@ -203,6 +203,9 @@ static void penalize_task(void *arg, int64_t task) {
 static void penalize_output(const struct fi_exec *e, const struct fi_group *g) {
     struct penalize job = {.exec = e, .node = g->tail};
     if (!e->policies || e->policies->outputs[g->tail].n == 0) return;
+    if (!e->extras[g->tail].written) /* the loss does not depend on it */
+        memset(e->dy[g->tail].data, 0,
+               (size_t)(e->rows_now * e->dy[g->tail].ld) * sizeof(*e->dy[g->tail].data));
     fi_parallel(e->model->ctx, (e->rows_now + PENALTY_ROWS - 1) / PENALTY_ROWS,
                 4.0 * (double)e->rows_now * (double)e->y[g->tail].cols, penalize_task, &job);
 }

@@ -336,8 +336,8 @@ struct fi_policy {
     double lr;   /* factor on the learning rate */
     struct fi_penalties penalties;
     struct fi_constraints constraints;
-    double decay;         /* decoupled: the sum of those among the penalties, at this step */
-    const fi_real *added; /* gradient of whole-tensor penalties at this step, like w; or NULL */
+    double decay;   /* decoupled: the sum of those among the penalties, at this step */
+    fi_real *added; /* gradient of whole-tensor penalties at this step, like w; or NULL */
 };
 
 /* The policy of a run: per parameter, and per node for penalties on outputs. */
@@ -462,6 +462,8 @@ void fi_update_finish_gradient(const struct fi_exec *exec, const struct fi_updat
                                fi_real *grads);
 /* Applies the optimizer to all parameters from finished gradients. */
 void fi_update_apply(const struct fi_exec *exec, const struct fi_update *u, fi_real *grads);
+/* Brings every parameter back to its constraints: after each update. */
+void fi_update_constrain(const struct fi_exec *exec, const struct fi_update *u);
 /* Name of the first tensor that holds a number that is not finite: parameters, then node outputs in
  * order; NULL if none. */
 const char *fi_exec_first_not_finite(const struct fi_exec *exec);

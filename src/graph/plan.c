@@ -34,7 +34,7 @@ struct planner {
     struct region *regions; /* y of node i is regions[y_region[i]] */
     int n_regions;
     int *y_region, *dy_region, *group_of;
-    bool *reaches;  /* per node: the result depends on it */
+    bool *reaches;  /* per node: the result or a penalty depends on it */
     bool *gradient; /* per node: that, and something to train at or before it */
 };
 
@@ -48,12 +48,16 @@ static bool skipped(const struct planner *p, const struct fi_node *node) {
     return (node->op->flags & FANIN_OP_IDENTITY_EVAL) && !as_in_training(p->exec, node);
 }
 
+/* Is there a penalty on the output of this node? */
+static bool penalized(const struct planner *p, int index) {
+    const struct fi_policies *policies = p->exec->policies;
+    return p->exec->training && policies && policies->outputs[index].n > 0;
+}
+
 /* Nobody but one node reads the output: neither the caller nor a penalty on it. */
 static bool single_reader(const struct planner *p, int index) {
     const struct fi_node *node = &p->net->nodes[index];
-    const struct fi_policies *policies = p->exec->policies;
-    const bool penalized = p->exec->training && policies && policies->outputs[index].n > 0;
-    return node->consumers == 1 && !node->output && !penalized;
+    return node->consumers == 1 && !node->output && !penalized(p, index);
 }
 
 static bool frozen(const struct planner *p, int param) {
@@ -110,9 +114,11 @@ static enum fanin_status make_groups(struct planner *p) {
     int *lengths = fi_arena_alloc(&e->arena, n, sizeof(int));
     if (!e->groups || !chains || !lengths) return FANIN_ERR_MEMORY;
     p->reaches[fi_net_result(p->net)] = true;
-    for (int i = n - 1; i >= 0; i--)
+    for (int i = n - 1; i >= 0; i--) {
+        p->reaches[i] |= penalized(p, i);
         for (int k = 0; p->reaches[i] && k < p->net->nodes[i].n_in; k++)
             p->reaches[p->net->nodes[i].inputs[k]] = true;
+    }
     for (int i = 0; i < n; i++) {
         const struct fi_node *node = &p->net->nodes[i];
         const bool elementwise = node->op && (node->op->flags & FANIN_OP_ELEMENTWISE);

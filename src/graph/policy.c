@@ -244,6 +244,16 @@ void fi_policies_set_decay(const struct fi_policies *policies, const fanin_net *
     }
 }
 
+/* The list without penalties on whole tensors: these are for matrices. */
+static enum fanin_status without_whole(struct maker *m, struct fi_penalties *list) {
+    struct fi_penalties rest;
+    FI_TRY(new_list(m, &rest, list->n));
+    for (int i = 0; i < list->n; i++)
+        if (!list->items[i]->reg->whole) rest.items[rest.n++] = list->items[i];
+    if (rest.n < list->n) *list = rest;
+    return FANIN_OK;
+}
+
 /* What does not act in the end is taken out, so that nobody has to ask again. */
 static enum fanin_status finish(struct maker *m) {
     int trainable = 0, updates = 0;
@@ -254,6 +264,8 @@ static enum fanin_status finish(struct maker *m) {
         updates += p->updates;
         if (!p->updates || !(p->decays || m->own[i])) p->penalties.n = 0;
         if (!p->updates) p->constraints.n = 0;
+        if (m->net->params[i].spec.layout != FANIN_LAYOUT_PANELS)
+            FI_TRY(without_whole(m, &p->penalties));
     }
     fi_policies_set_decay(m->out, m->net);
     if (updates > 0 || trainable == 0) return FANIN_OK;

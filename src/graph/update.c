@@ -103,6 +103,46 @@ void fi_update_finish_gradient(const struct fi_exec *e, const struct fi_update *
     if (changes) walk(e, u, grads, true);
 }
 
+/* ---- constraints ----------------------------------------------------------------------------------- */
+
+struct constrain {
+    const struct fi_constraints *list;
+    const struct fi_param *param;
+    fi_real *w;
+};
+
+/* A panel of units; of a table kept row by row, one row; of a vector, each number is a unit. */
+static void constrain_task(void *arg, int64_t task) {
+    const struct constrain *c = arg;
+    const struct fi_param *p = c->param;
+    const bool rows = p->spec.layout == FANIN_LAYOUT_VECTOR && p->spec.rank > 1;
+    int64_t lanes = FI_MIN(FI_PANEL, p->out - task * FI_PANEL), n = p->in;
+    int64_t step = fi_panel_width(p->out, task);
+    fi_real *w = c->w + task * FI_PANEL * p->in;
+    if (rows) {
+        n = p->count / p->spec.dims[0];
+        lanes = step = 1;
+        w = c->w + task * n;
+    }
+    for (int i = 0; i < c->list->n; i++) {
+        const struct fi_constraint *constraint =
+            (const struct fi_constraint *)(const void *)c->list->items[i].record;
+        constraint->units(c->list->items[i].attrs, w, lanes, n, step);
+    }
+}
+
+void fi_update_constrain(const struct fi_exec *e, const struct fi_update *u) {
+    for (int i = 0; i < e->model->net->n_params; i++) {
+        const struct fi_param *p = &e->model->net->params[i];
+        struct constrain c = {
+            .list = &u->policies[i].constraints, .param = p, .w = e->model->params + p->offset};
+        const bool rows = p->spec.layout == FANIN_LAYOUT_VECTOR && p->spec.rank > 1;
+        if (c.list->n > 0)
+            fi_parallel(e->model->ctx, rows ? p->spec.dims[0] : fi_panels(p->out),
+                        4.0 * (double)p->size, constrain_task, &c);
+    }
+}
+
 void fi_update_apply(const struct fi_exec *e, const struct fi_update *u, fi_real *grads) {
     walk(e, u, grads, false);
 }

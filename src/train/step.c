@@ -142,6 +142,26 @@ static enum fanin_status allocate(fanin_trainer *t, const struct fanin_train_opt
     return FANIN_OK;
 }
 
+/* Room for the gradients of penalties on whole tensors. */
+static enum fanin_status allocate_whole(fanin_trainer *t) {
+    int64_t most = 0;
+    for (int i = 0; i < t->model->net->n_params; i++) {
+        const struct fi_param *p = &t->model->net->params[i];
+        struct fi_policy *policy = &t->policies.params[i];
+        for (int k = 0; k < policy->penalties.n; k++) {
+            const struct fi_whole *whole = policy->penalties.items[k]->reg->whole;
+            if (!whole) continue;
+            most = FI_MAX(most, whole->work(p->out, p->in));
+            if (!policy->added &&
+                !(policy->added = fi_arena_alloc(&t->arena, p->size, sizeof(fi_real))))
+                return FANIN_ERR_MEMORY;
+        }
+    }
+    if (most > 0 && !(t->terms.work = fi_arena_alloc(&t->arena, most, sizeof(fi_real))))
+        return FANIN_ERR_MEMORY;
+    return FANIN_OK;
+}
+
 static enum fanin_status check_options(fanin_trainer *t, const struct fanin_train_options *o) {
     t->batch = o->batch > 0 ? o->batch : 128;
     t->shards = o->shards > 0 ? o->shards : 1;
@@ -170,6 +190,7 @@ static enum fanin_status setup(fanin_trainer *t, const struct fanin_train_option
                        "batch normalization has one value per channel: a batch (or shard) of one "
                        "sample has no variance; set train.batch to 2 or more");
     FI_TRY(allocate(t, o));
+    FI_TRY(allocate_whole(t));
     t->update.policies = t->policies.params;
     t->update.noise = o->rounding_noise;
     t->update.clip_value = o->clip_value;
@@ -313,6 +334,23 @@ static void apply_whole(fanin_trainer *t) {
     fi_update_apply(t->exec, &t->update, g);
 }
 
+/* The gradients of penalties on whole tensors, of the weights before the step. */
+static void penalize_whole(fanin_trainer *t) {
+    for (int i = 0; t->terms.work && i < t->model->net->n_params; i++) {
+        const struct fi_param *p = &t->model->net->params[i];
+        const struct fi_policy *policy = &t->policies.params[i];
+        if (!policy->added) continue;
+        memset(policy->added, 0, (size_t)p->size * sizeof(fi_real));
+        for (int k = 0; k < policy->penalties.n; k++) {
+            const struct fi_penalty *penalty = policy->penalties.items[k];
+            if (penalty->reg->whole)
+                (void)penalty->reg->whole->run(t->ctx, penalty->attrs, penalty->factor, p->out,
+                                               p->in, t->model->params + p->offset, policy->added,
+                                               t->terms.work);
+        }
+    }
+}
+
 /* ---- the step ------------------------------------------------------------------------------------------ */
 
 enum fanin_status fi_trainer_run(fanin_trainer *t, const struct fi_batch *batch, double lr_factor,
@@ -324,12 +362,14 @@ enum fanin_status fi_trainer_run(fanin_trainer *t, const struct fi_batch *batch,
     o->t = t->t + 1;
     o->pow1 *= t->base1 * momentum_factor;
     o->pow2 *= t->base2;
+    penalize_whole(t);
     if (t->grads) {
         FI_TRY(sum_shards(t, batch, &sum));
         apply_whole(t);
     } else {
         FI_TRY(run_shard(t, batch, 0, batch->rows, &sum));
     }
+    fi_update_constrain(t->exec, &t->update);
     t->t++;
     if (loss) *loss = sum / (double)batch->rows;
     return FANIN_OK;
@@ -358,19 +398,29 @@ void fi_trainer_apply_first(fanin_trainer *t, double *lr) {
     o->t = 1;
     o->pow1 = t->base1;
     o->pow2 = t->base2;
+    penalize_whole(t);
     apply_whole(t);
+    fi_update_constrain(t->exec, &t->update);
+}
+
+/* A penalty on one parameter; 0 where it is of another kind. */
+static double penalty_value(const fanin_trainer *t, const struct fi_penalty *penalty,
+                            const struct fi_param *p) {
+    const struct fi_reg *reg = penalty->reg;
+    const fi_real *w = t->model->params + p->offset;
+    if (reg->whole)
+        return reg->whole->run(t->ctx, penalty->attrs, 1, p->out, p->in, w, NULL, t->terms.work);
+    return reg->value ? reg->value(penalty->attrs, w, p->size) : 0;
 }
 
 double fi_term_value(const fanin_trainer *t, int term) {
-    const struct fi_reg *reg = t->terms.records[term];
     double sum = 0;
     for (int i = 0; i < t->model->net->n_params; i++) {
-        const struct fi_param *p = &t->model->net->params[i];
         const struct fi_penalties *list = &t->policies.params[i].penalties;
         for (int k = 0; k < list->n; k++)
-            if (list->items[k]->reg == reg && reg->value)
+            if (list->items[k]->reg == t->terms.records[term])
                 sum += list->items[k]->factor *
-                       reg->value(list->items[k]->attrs, t->model->params + p->offset, p->size);
+                       penalty_value(t, list->items[k], &t->model->net->params[i]);
     }
     return sum;
 }

@@ -26,6 +26,7 @@ struct fi_terms {
     int n;
     struct fi_penalty *entropy[FI_MAX_REGS]; /* on predictions */
     int n_entropy;
+    fi_real *work;   /* of penalties on whole tensors, for the largest of them; or NULL */
     bool on_outputs; /* some penalty is on the outputs of a layer */
     bool scheduled;  /* some strength changes with time */
 };

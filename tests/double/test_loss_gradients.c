@@ -94,7 +94,7 @@ static void penalties(void **state) {
         const struct fi_reg *reg = (const struct fi_reg *)(const void *)record;
         const void *attrs = test_rule(&arena, "reg", record->name, &strength, 1).attrs;
         assert_true(reg->strength(attrs) == 0.3);
-        assert_int_equal(!!reg->gradient + !!reg->decay + !!reg->of_entropy, 1);
+        assert_int_equal(!!reg->gradient + !!reg->whole + !!reg->decay + !!reg->of_entropy, 1);
         assert_int_equal(!!reg->gradient, !!reg->value);
         if (reg->gradient) {
             fi_real w[37], g[37];

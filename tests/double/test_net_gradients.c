@@ -123,9 +123,15 @@ static void check(struct job *j, const char *what) {
 static void run_net(fanin_ctx *ctx, fanin_net *net, uint64_t seed, bool labels, bool batch_norm,
                     int64_t shards) {
     static const struct fanin_attr beta = {.number = 0.3}, lambda = {.number = 0.01};
-    const struct fanin_rule terms[] = {{"l2", &lambda, 1, 0},
+    const struct fanin_rule terms[] = {{"elastic", &lambda, 1, 0},
+                                       {"orthogonal", &lambda, 1, 0},
                                        {"confidence_penalty", &beta, 1, 0},
                                        {"entropy_minimization", &lambda, 1, 0}};
+    const struct fanin_rule activity = {"activity_l2", &beta, 1, 0};
+    const struct fanin_param_policy everywhere = {.match = "*.output",
+                                                  .set = FANIN_POLICY_REGULARIZE,
+                                                  .regularize = &activity,
+                                                  .n_regularize = 1};
     const struct fanin_model_options mo = {
         .size = sizeof mo,
         .seed = seed,
@@ -136,7 +142,9 @@ static void run_net(fanin_ctx *ctx, fanin_net *net, uint64_t seed, bool labels, 
                                            .shards = shards,
                                            .seed = seed,
                                            .regularize = terms,
-                                           .n_regularize = labels ? 3 : 1,
+                                           .n_regularize = labels ? 4 : 2,
+                                           .params = &everywhere,
+                                           .n_params = seed % 3 == 0,
                                            .clip_norm = 1e300,
                                            .allow_symmetric = 1};
     struct job j = {.ctx = ctx, .seed = seed};

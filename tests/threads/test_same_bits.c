@@ -103,10 +103,24 @@ static const struct recipe recipes[] = {
      "swa"}};
 
 static const struct fanin_attr small = {.number = 1e-3}, beta = {.number = .1};
-static const struct fanin_rule terms[] = {{"weight_decay", &small, 1, 0},
-                                          {"l2", &small, 1, 0},
-                                          {"confidence_penalty", &beta, 1, 0},
-                                          {"entropy_minimization", &small, 1, 0}};
+static const struct fanin_rule cosine = {"cosine", NULL, 0, 0};
+static const struct fanin_attr scheduled[] = {{.number = 1e-3},
+                                              {.name = "schedule", .rule = &cosine}};
+static const struct fanin_rule terms[] = {
+    {"weight_decay", &small, 1, 0},      {"l2", &small, 1, 0},
+    {"elastic", &small, 1, 0},           {"orthogonal", scheduled, 2, 0},
+    {"confidence_penalty", &beta, 1, 0}, {"entropy_minimization", &small, 1, 0}};
+
+/* By name: a penalty on the output of the first layer, a slower last one, units held short. */
+static const struct fanin_rule activity = {"activity_l2", &small, 1, 0};
+static const struct fanin_param_policy params[] = {
+    {.match = "dense1.*",
+     .set = FANIN_POLICY_REGULARIZE,
+     .regularize = &activity,
+     .n_regularize = 1},
+    {.match = "dense2.*", .set = FANIN_POLICY_LR, .lr = 0.5}};
+static const struct fanin_attr longest = {.number = 1.2};
+static const struct fanin_rule constraint = {"max_norm", &longest, 1, 0};
 
 struct stop {
     fanin_ctx *ctx;
@@ -129,6 +143,10 @@ static struct fanin_train_options options_of(const struct recipe *r) {
                                         .average = {r->average, start, r->average != NULL, 0},
                                         .regularize = terms,
                                         .n_regularize = FI_COUNT(terms),
+                                        .params = params,
+                                        .n_params = FI_COUNT(params),
+                                        .constrain = &constraint,
+                                        .n_constrain = 1,
                                         .epochs = 3,
                                         .batch = r->batch,
                                         .seed = 11,
