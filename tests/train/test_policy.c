@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a run does to each parameter: those of every layer kind that are frozen stay, where without
- * it they move (tests/op/test_parameters_move.c looks at each case); learning rates, penalties, constraints and starts by name; what is refused.
+ * it they move (tests/op/test_parameters_move.c looks at each case); learning rates, penalties,
+ * constraints and starts by name; what is refused.
  */
 #include "support/engine.h"
 #include "support/nets.h"
