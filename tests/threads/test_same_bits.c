@@ -111,14 +111,14 @@ static const struct fanin_rule terms[] = {
     {"elastic", &small, 1, 0},           {"orthogonal", scheduled, 2, 0},
     {"confidence_penalty", &beta, 1, 0}, {"entropy_minimization", &small, 1, 0}};
 
-/* By name: a penalty on the output of the first layer, a slower last one, units held short. */
+/* By name: a penalty on the outputs of the first of each kind, slower biases, units held short. */
 static const struct fanin_rule activity = {"activity_l2", &small, 1, 0};
 static const struct fanin_param_policy params[] = {
-    {.match = "dense1.*",
+    {.match = "*1.output",
      .set = FANIN_POLICY_REGULARIZE,
      .regularize = &activity,
      .n_regularize = 1},
-    {.match = "dense2.*", .set = FANIN_POLICY_LR, .lr = 0.5}};
+    {.match = "*.bias", .set = FANIN_POLICY_LR, .lr = 0.5}};
 static const struct fanin_attr longest = {.number = 1.2};
 static const struct fanin_rule constraint = {"max_norm", &longest, 1, 0};
 
