@@ -25,7 +25,7 @@ static double share_left(double power, double rho) {
     for (int i = 0; i < POINTS; i++) {
         const double v = (i + 0.5) / POINTS;
         double term = fi_exp(-t / (v * v));
-        for (double p = 1.5; p < power; p++) term *= v * v;
+        for (int k = 0; k < (int)(power - 1); k++) term *= v * v;
         sum += term;
     }
     return FI_MIN(1, 2 * (power - 1) * sum / POINTS);

@@ -132,8 +132,8 @@ static enum fanin_status find_almost_tied(const struct fi_look *look, int node,
 /* The curve's largest slope where inputs are found. */
 static double largest_slope(const struct fi_node *node) {
     double most = 0;
-    for (double x = -8; x <= 8; x += 1.0 / 64)
-        most = FI_MAX(most, fabs(node->op->curve->df(node->attrs, x)));
+    for (int i = -512; i <= 512; i++)
+        most = FI_MAX(most, fabs(node->op->curve->df(node->attrs, i / 64.0)));
     return most;
 }
 
