@@ -161,6 +161,11 @@ static void write_values(const char *dir) {
     free(text);
 }
 
+/* Is it a penalty that is written on a layer? */
+static bool of_outputs(const struct fanin_record *record) {
+    return ((const struct fi_reg *)(const void *)record)->outputs;
+}
+
 static void rules(void **state) {
     (void)state;
     static const char *const passed_over[] = {"op", "reader"};
@@ -177,8 +182,12 @@ static void rules(void **state) {
         for (int i = 0; !pass && (record = fanin_record_at(ctx, fanin_kind(k), i)); i++, n++) {
             if (!fill_required(attrs, sizeof attrs, record, NULL))
                 fail_msg("%s %s: no value for what must be given", fanin_kind(k), record->name);
-            snprintf(line, sizeof line, "%s%s: {%s}%s", place->before, record->name, attrs,
-                     place->after);
+            if (strcmp(fanin_kind(k), "reg") == 0 && of_outputs(record))
+                snprintf(line, sizeof line, "params: [{match: a.output, regularize: {%s: {%s}}}]",
+                         record->name, attrs);
+            else
+                snprintf(line, sizeof line, "%s%s: {%s}%s", place->before, record->name, attrs,
+                         place->after);
             train_with(fanin_kind(k), record->name, line, dir);
         }
     }
