@@ -125,8 +125,8 @@ void record_type(char out[RECORD_TEXT], const struct fanin_attr_spec *a) {
         snprintf(out, RECORD_TEXT, "%s", words);
         return;
     case FANIN_ATTR_LIST:
-        snprintf(out, RECORD_TEXT, "list of numbers%s%s", *bounds ? ", each" : "",
-                 *bounds ? bounds + 1 : "");
+        snprintf(out, RECORD_TEXT, "list of numbers%s%s%s%s", *bounds ? ", each" : "",
+                 *bounds ? bounds + 1 : "", *words ? ", or " : "", words);
         return;
     case FANIN_ATTR_GAIN:
         snprintf(out, RECORD_TEXT, "number%s, or an activation's name%s", bounds, null);
@@ -208,6 +208,7 @@ static void example_value(char out[RECORD_TEXT], const struct fanin_attr_spec *a
         int number =
             a->type == FANIN_ATTR_INT || a->type == FANIN_ATTR_REAL || a->type == FANIN_ATTR_GAIN;
         if (number && !in_bounds(a, a->def)) out[0] = '\0';
+        if (a->type == FANIN_ATTR_LIST && a->text) print_word(out, RECORD_TEXT, a->text, 0);
         if (a->type == FANIN_ATTR_STRING && *out && !is_plain(out)) {
             char text[RECORD_TEXT - 2];
             snprintf(text, sizeof text, "%s", out);

@@ -17,7 +17,9 @@ extern "C" {
 typedef struct fanin_data fanin_data;
 
 enum fanin_part { FANIN_TRAIN, FANIN_VALIDATION, FANIN_TEST };
-enum fanin_task { FANIN_UNLABELED, FANIN_CLASSIFICATION, FANIN_REGRESSION };
+/* Of data: class labels, or target values. Of a model: what it predicts, as its loss says; several
+ * labels that may hold at once (MULTILABEL) and distributions are learned from target values. */
+enum fanin_task { FANIN_UNLABELED, FANIN_CLASSIFICATION, FANIN_REGRESSION, FANIN_MULTILABEL };
 
 /* Where samples come from: a reader record (idx, csv, digits, xor, …) and what it reads.
  * Set size to sizeof(struct fanin_data_options); a zero field means its default. */

@@ -67,7 +67,7 @@ enum fanin_attr_type {
     FANIN_ATTR_CHOICE, /* field: int, index into the words of `text`, "fan_in|fan_out" */
     FANIN_ATTR_STRING, /* field: const char *, default `text` */
     FANIN_ATTR_RULE,   /* field: struct fanin_rule_ref; `text` names the kind, "init" */
-    FANIN_ATTR_LIST,   /* field: struct fanin_list */
+    FANIN_ATTR_LIST,   /* field: struct fanin_list; `text`: words allowed instead, "a|b" */
     FANIN_ATTR_GAIN,   /* field: struct fanin_gain: a number, or an activation's name */
     /* field: struct fanin_texts. A list of texts, also written as one text with commas; or, where
      * `text` holds words "a|b|c", one of them for all or a map {name: word}; where it is "", a map
@@ -75,9 +75,11 @@ enum fanin_attr_type {
     FANIN_ATTR_TEXTS
 };
 
+/* Numbers, or one of the words the spec's `text` allows instead ("balanced"); n is 0 then. */
 struct fanin_list {
     const double *values;
     int64_t n;
+    const char *word;
 };
 
 /* Texts in the order they were given; n == 0: nothing was. */

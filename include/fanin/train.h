@@ -65,11 +65,12 @@ struct fanin_train_options {
     int64_t epochs; /* default 10 */
     int64_t batch;  /* default 128, or the data if that is less */
     uint64_t seed;
-    int64_t shards;                /* logical shards of a batch, a power of two; default 1 */
-    double clip_value;             /* bound on each number of the gradient; 0: none. First this, */
-    double clip_norm;              /* then the global norm; 0: any */
-    double rounding_noise;         /* multiplies each weight's gradient by 1 + e U(-1,1) */
-    int allow_symmetric;           /* 1: train even if the symmetry guard refuses */
+    int64_t shards;        /* logical shards of a batch, a power of two; default 1 */
+    double clip_value;     /* bound on each number of the gradient; 0: none. First this, */
+    double clip_norm;      /* then the global norm; 0: any */
+    double mixup;          /* alpha: samples are mixed by factors of Beta(alpha, alpha); 0: none */
+    double rounding_noise; /* multiplies each weight's gradient by 1 + e U(-1,1) */
+    int allow_symmetric;   /* 1: train even if the symmetry guard refuses */
     const char *early_stop_metric; /* NULL: none; "loss", "accuracy", … on the validation part */
     int64_t patience;              /* epochs without improvement; default 10 */
     double min_delta;
@@ -128,6 +129,19 @@ FANIN_API void fanin_trainer_free(fanin_trainer *trainer);
 FANIN_API enum fanin_status fanin_trainer_step(fanin_trainer *trainer, const float *x, int64_t n,
                                                const int32_t *labels, const float *targets,
                                                double *loss);
+
+/* Samples for one update; labels or targets, as the loss takes. Set size to sizeof. */
+struct fanin_batch {
+    size_t size;
+    int64_t n;
+    const float *x;        /* n × inputs */
+    const int32_t *labels; /* n class numbers; what the loss is told to ignore may be any number */
+    const float *targets;  /* n × outputs: values; numbers in [0, 1]; distributions */
+    const float *weights;  /* n, >= 0: the loss is Σ weight · loss / Σ weight; NULL: all 1 */
+};
+/* fanin_trainer_step with all that a batch may hold. */
+FANIN_API enum fanin_status fanin_trainer_run(fanin_trainer *trainer,
+                                              const struct fanin_batch *batch, double *loss);
 
 #ifdef __cplusplus
 }

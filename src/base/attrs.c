@@ -151,7 +151,15 @@ static enum fanin_status read_rule(const struct place *at, const struct fanin_at
 
 static enum fanin_status read_list(const struct place *at, const struct fanin_attr_spec *spec,
                                    const struct fanin_attr *attr, void *field) {
-    if (!attr->list && !is_number(attr)) return wrong_type(at, spec, attr, "a list of numbers");
+    char wanted[128];
+    (void)snprintf(wanted, sizeof wanted, "a list of numbers%s%s", spec->text ? " or " : "",
+                   spec->text ? spec->text : "");
+    if (spec->text && attr->text && !attr->is_null && fi_word_index(spec->text, attr->text) >= 0) {
+        const char *word = fi_arena_strdup(at->arena, attr->text);
+        *(struct fanin_list *)field = (struct fanin_list){.word = word};
+        return word ? FANIN_OK : FANIN_ERR_MEMORY;
+    }
+    if (!attr->list && !is_number(attr)) return wrong_type(at, spec, attr, wanted);
     const double *values = attr->list ? attr->list : &attr->number;
     int64_t n = attr->list ? attr->n_list : 1;
     double *copy = fi_arena_alloc(at->arena, n, sizeof *copy);
@@ -162,7 +170,7 @@ static enum fanin_status read_list(const struct place *at, const struct fanin_at
         if (spec->min < spec->max) FI_TRY(check_bounds(at, spec, values[i])); /* of each number */
         copy[i] = values[i];
     }
-    *(struct fanin_list *)field = (struct fanin_list){copy, n};
+    *(struct fanin_list *)field = (struct fanin_list){.values = copy, .n = n};
     return FANIN_OK;
 }
 

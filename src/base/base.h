@@ -222,6 +222,9 @@ int fi_word_index(const char *words, const char *text);
     { #field, FANIN_ATTR_RULE, offsetof(type, field), 0, 0, 0, kind, help, FANIN_ATTR_NULLABLE }
 #define FI_ATTR_LIST(type, field, help, flags)                                                     \
     { #field, FANIN_ATTR_LIST, offsetof(type, field), 0, 0, 0, NULL, help, flags }
+/* The same with bounds of each number, or one of `words` instead. */
+#define FI_ATTR_LIST_OR(type, field, words, min, max, help, flags)                                 \
+    { #field, FANIN_ATTR_LIST, offsetof(type, field), 0, min, max, words, help, flags }
 #define FI_ATTR_GAIN(type, field, def, min, max, help, flags)                                      \
     { #field, FANIN_ATTR_GAIN, offsetof(type, field), def, min, max, NULL, help, flags }
 #define FI_ATTR_TEXTS(type, field, help)                                                           \

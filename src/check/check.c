@@ -22,13 +22,22 @@
 struct source {
     const fanin_data *data;
     int64_t *index;
+    bool raw; /* targets are learned as they are in the data */
 };
 
-static void load(void *arg, int64_t first, int64_t n, const struct fanin_tensor *x, int32_t *labels,
-                 const struct fanin_tensor *targets) {
+static void load(void *arg, const struct fi_load *to) {
     const struct source *s = arg;
-    fi_data_gather(s->data, FANIN_TRAIN, s->index + first, n, x->data, x->ld, labels, targets->data,
-                   targets->ld);
+    for (int64_t r = 0; r < to->n; r++) {
+        const int64_t *index = s->index + (to->order ? to->order[to->first + r] : to->first + r);
+        const struct fanin_tensor *x = to->x, *t = to->targets;
+        const struct fi_known known = {.labels = to->labels + r,
+                                       .targets = t->data + r * t->ld,
+                                       .ld = t->ld,
+                                       .raw = s->raw,
+                                       .weights = to->weights ? to->weights + r : NULL};
+        if (x) fi_data_gather(s->data, FANIN_TRAIN, index, 1, x->data + r * x->ld, x->ld);
+        fi_data_gather_known(s->data, FANIN_TRAIN, index, 1, &known);
+    }
 }
 
 static void result_loss(void *trainer, const struct fanin_tensor *z,
@@ -277,8 +286,10 @@ static enum fanin_status look_at(struct fi_look *look, const struct fanin_check_
                                  const struct source *source) {
     struct fanin_check *check = look->check;
     double loss;
-    look->batch = (struct fi_batch){
-        .load = load, .arg = (void *)(uintptr_t)source, .rows = check->result.batch};
+    look->batch = (struct fi_batch){.load = load,
+                                    .arg = (void *)(uintptr_t)source,
+                                    .rows = check->result.batch,
+                                    .weighted = fi_data_weighted(source->data, FANIN_TRAIN)};
     FI_TRY(fi_trainer_probe(look->trainer, &look->batch, &loss));
     FI_TRY(measure(look, loss));
     check->seeds++;
@@ -303,7 +314,7 @@ enum fanin_status fi_check_add(fanin_check *check, fanin_model *model, const fan
     struct fanin_train_options watching = *train;
     struct fi_look look = {
         .check = check, .model = model, .net = model->net, .data = data, .train = train};
-    struct source source = {.data = data};
+    struct source source = {.data = data, .raw = model->task != FANIN_REGRESSION};
     if (check->seeds == 0) {
         r->batch = choose_batch(data, train, options);
         r->seed = model->seed;

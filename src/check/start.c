@@ -26,7 +26,7 @@ static double seconds_now(void) {
 
 /* ---- the loss that needs no net -------------------------------------------------------------------- */
 
-/* The best constant result for the labels or targets at hand: log frequencies, or the means. */
+/* The best constant result for the labels or targets at hand: the scores of their mean. */
 static enum fanin_status loss_of_constant(const struct fi_look *look) {
     const int64_t rows = look->batch.rows, cols = fanin_model_outputs(look->model);
     const fanin_trainer *t = look->trainer;
@@ -39,15 +39,21 @@ static enum fanin_status loss_of_constant(const struct fi_look *look) {
         fi_arena_free(&work);
         return FANIN_ERR_MEMORY;
     }
+    const bool labels = t->model->truth == FANIN_CLASSIFICATION;
+    const struct fi_loss *loss = t->model->loss;
     for (int64_t c = 0; c < cols; c++) {
-        double sum = 0;
-        for (int64_t r = 0; r < rows; r++)
-            sum += t->model->loss->wants_labels ? (double)(t->labels[r] == c)
-                                                : (double)t->targets.data[r * t->targets.ld + c];
-        const double mean = sum / (double)rows;
-        const double best = t->model->loss->wants_labels ? fi_log(FI_MAX(mean, 1e-6)) : mean;
+        double sum = 0, weight = 0;
+        for (int64_t r = 0; r < rows; r++) {
+            const double share = t->even ? 1 : t->share[r];
+            weight += share;
+            sum += share * (labels ? (double)(t->now.labels[r] == c)
+                                   : (double)t->now.targets.data[r * t->now.targets.ld + c]);
+        }
+        double best = weight > 0 ? sum / weight : 0;
+        if (loss->unpredict) best = FI_MIN(FI_MAX(best, 1e-6), 1 - 1e-6); /* a probability */
         for (int64_t r = 0; r < rows; r++) z.data[r * z.ld + c] = (fi_real)best;
     }
+    if (loss->unpredict) loss->unpredict(t->model->loss_attrs, &z, &z);
     look->check->result.loss_known = fi_trainer_loss(look->trainer, &z, &dz);
     fi_arena_free(&work);
     return FANIN_OK;

@@ -14,24 +14,8 @@
 /* Rows whose numbers are looked up at once, on the stack. */
 enum { ROWS = 128 };
 
-static void gather_targets(const fanin_data *d, const struct fi_table *t, const int64_t *rows,
-                           int64_t n, fi_real *targets, int64_t ld) {
-    const int64_t outputs = t->n_outputs;
-    for (int64_t r = 0; r < n; r++) {
-        const float *from = t->targets + rows[r] * outputs;
-        fi_real *to = targets + r * ld;
-        if (d->target_shift) {
-            for (int64_t j = 0; j < outputs; j++)
-                to[j] =
-                    ((fi_real)from[j] - (fi_real)d->target_shift[j]) * (fi_real)d->target_scale[j];
-        } else {
-            for (int64_t j = 0; j < outputs; j++) to[j] = (fi_real)from[j];
-        }
-    }
-}
-
 void fi_data_gather(const fanin_data *d, enum fanin_part part, const int64_t *index, int64_t n,
-                    fi_real *x, int64_t ld, int32_t *labels, fi_real *targets, int64_t ld_targets) {
+                    fi_real *x, int64_t ld) {
     const struct fi_part *p = &d->parts[part];
     const struct fi_table *t = p->table;
     const struct fi_kernels *k = d->ctx->kernels;
@@ -43,11 +27,34 @@ void fi_data_gather(const fanin_data *d, enum fanin_part part, const int64_t *in
             k->gather_u8(t->u8, t->shape.cols, rows, m, d->shift, d->scale, x + first * ld, ld);
         else
             k->gather_f32(t->f32, t->shape.cols, rows, m, d->shift, d->scale, x + first * ld, ld);
-        if (labels && t->labels)
-            for (int64_t r = 0; r < m; r++) labels[first + r] = t->labels[rows[r]];
-        if (targets && t->targets)
-            gather_targets(d, t, rows, m, targets + first * ld_targets, ld_targets);
     }
+}
+
+static void gather_target(const fanin_data *d, const struct fi_table *t, int64_t row, bool raw,
+                          fi_real *to) {
+    const float *from = t->targets + row * t->n_outputs;
+    if (d->target_shift && !raw) {
+        for (int64_t j = 0; j < t->n_outputs; j++)
+            to[j] = ((fi_real)from[j] - (fi_real)d->target_shift[j]) * (fi_real)d->target_scale[j];
+    } else {
+        for (int64_t j = 0; j < t->n_outputs; j++) to[j] = (fi_real)from[j];
+    }
+}
+
+void fi_data_gather_known(const fanin_data *d, enum fanin_part part, const int64_t *index,
+                          int64_t n, const struct fi_known *to) {
+    const struct fi_part *p = &d->parts[part];
+    const struct fi_table *t = p->table;
+    for (int64_t r = 0; r < n; r++) {
+        const int64_t row = fi_part_row(p, index[r]);
+        if (to->labels && t->labels) to->labels[r] = t->labels[row];
+        if (to->targets && t->targets) gather_target(d, t, row, to->raw, to->targets + r * to->ld);
+        if (to->weights) to->weights[r] = t->weights ? (double)t->weights[row] : 1;
+    }
+}
+
+bool fi_data_weighted(const fanin_data *d, enum fanin_part part) {
+    return d->parts[part].table && d->parts[part].table->weights;
 }
 
 void fi_data_order(const fanin_data *d, enum fanin_part part, uint64_t seed, uint64_t epoch,
@@ -88,6 +95,7 @@ static uint64_t hash_table(uint64_t hash, const struct fi_table *t) {
     if (t->labels) hash = hash_bytes(hash, t->labels, n * sizeof(*t->labels));
     if (t->targets)
         hash = hash_bytes(hash, t->targets, n * (size_t)t->n_outputs * sizeof(*t->targets));
+    if (t->weights) hash = hash_bytes(hash, t->weights, n * sizeof(*t->weights));
     return hash;
 }
 

@@ -21,6 +21,7 @@ struct fi_table {
     float *f32;
     int32_t *labels;
     float *targets;
+    float *weights; /* of the samples, >= 0, in the mean of the loss; NULL: all 1 */
     enum fanin_task task;
     int64_t n_outputs;
     const char **output_names; /* n_outputs of them, or NULL: "0", "1", … */
@@ -90,9 +91,21 @@ struct fanin_data {
 const char *fi_part_name(enum fanin_part part);
 
 /* Gathers the samples index[0..n) of a part (positions within the part) into x, rows ld apart,
- * normalized; labels or targets likewise (either may be NULL). */
+ * normalized. */
 void fi_data_gather(const fanin_data *data, enum fanin_part part, const int64_t *index, int64_t n,
-                    fi_real *x, int64_t ld, int32_t *labels, fi_real *targets, int64_t ld_targets);
+                    fi_real *x, int64_t ld);
+/* What is known of the same samples. Members may be NULL; what the data have not is left alone. */
+struct fi_known {
+    int32_t *labels;
+    fi_real *targets; /* rows ld apart */
+    int64_t ld;
+    bool raw;        /* targets as they are in the data, not normalized */
+    double *weights; /* 1 where the data have none */
+};
+void fi_data_gather_known(const fanin_data *data, enum fanin_part part, const int64_t *index,
+                          int64_t n, const struct fi_known *to);
+/* Whether samples of the part have weights of their own. */
+bool fi_data_weighted(const fanin_data *data, enum fanin_part part);
 /* Positions of an epoch's samples first .. first+n-1: a keyed permutation of (seed, epoch). */
 void fi_data_order(const fanin_data *data, enum fanin_part part, uint64_t seed, uint64_t epoch,
                    int64_t first, int64_t n, int64_t *index);

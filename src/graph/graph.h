@@ -18,16 +18,54 @@
 
 /* ---- record types -------------------------------------------------------------------------------- */
 
-/* A loss on the first output of a net (z, m × cols). */
+/* What the rows of a batch should give. */
+struct fi_truth {
+    const int32_t *labels;             /* class numbers; NULL: `target` says it */
+    const struct fanin_tensor *target; /* rows × cols: values, or what the loss's task asks for */
+    const double *weights;             /* of the rows, >= 0; NULL: all 1 */
+};
+
+/* What a loss may learn of the task before it is used. */
+struct fi_loss_task {
+    fanin_ctx *ctx;
+    struct fi_arena *arena;
+    int64_t outputs;    /* of the net */
+    const double *mass; /* `outputs` of them: samples of a class, or the sum of a target, over the
+                         * training part; NULL: not known */
+    double rows;        /* of the training part */
+};
+
+/* What a loss can be told. */
+#define FI_TAKES_LABELS 1u
+#define FI_TAKES_TARGETS 2u
+
+/* A loss on the first output of a net (z, m × cols). The loss of a batch is the weighted mean
+ *
+ *   Σ_r weight_r · loss_r / Σ_r weight_r · share_r
+ *
+ * over all rows of the batch, whatever shards it is split into. */
 struct fi_loss {
     struct fanin_record head;
-    bool wants_labels; /* class numbers; else targets of the output's shape */
-    const char *link;  /* what turns z into the prediction: "softmax", "identity", … */
-    /* Sum over the rows of the per-row loss; dz (may be NULL) = d(Σ loss)/dz · scale. A label below
-     * 0 or
-     * >= cols never gets here. Rows are independent. */
-    double (*run)(const void *attrs, const struct fanin_tensor *z, const int32_t *labels,
-                  const struct fanin_tensor *target, const struct fanin_tensor *dz, fi_real scale);
+    /* What its predictions are, and with it what target values must be: REGRESSION any number,
+     * MULTILABEL numbers in [0, 1], CLASSIFICATION a distribution. */
+    enum fanin_task task;
+    unsigned takes;   /* FI_TAKES_… */
+    const char *link; /* what turns z into the prediction: "softmax", "identity", … */
+    /* Σ over the rows of weight · loss; dz (may be NULL) = d(Σ)/dz · scale. Where a row's weight
+     * is 0 or its label is ignored its dz is 0 and nothing of it is read; any other label is in
+     * 0 .. cols-1. Rows are independent. */
+    double (*run)(const void *attrs, const struct fanin_tensor *z, const struct fi_truth *truth,
+                  const struct fanin_tensor *dz, fi_real scale);
+    /* What a row counts in the mean besides its weight (the weight of its class); 0: the row is
+     * ignored. NULL, or no `uneven`: 1 for all. */
+    double (*share)(const void *attrs, const struct fi_truth *truth, int64_t row);
+    bool (*uneven)(const void *attrs);
+    /* Labels that stand for "not known": the share of their rows is 0, metrics leave them out, they
+     * need not be classes. NULL: none. */
+    bool (*ignores)(const void *attrs, int32_t label);
+    /* Called once, before all others, on a copy of the attributes that it may change: what follows
+     * from the task, and whether they fit it. NULL: nothing. */
+    enum fanin_status (*settle)(void *attrs, const struct fi_loss_task *task);
     /* prediction p = link(z), in place allowed */
     void (*predict)(const void *attrs, const struct fanin_tensor *z, const struct fanin_tensor *p);
     /* Scores z with link(z) = p, as far as numbers go: the inverse of predict. NULL: the link is
@@ -195,10 +233,13 @@ struct fi_average {
 struct fi_metric {
     struct fanin_record head;
     enum fanin_task task;    /* FANIN_UNLABELED: any */
+    bool multilabel;         /* of a CLASSIFICATION: also of MULTILABEL, where labels are NULL and
+                              * the targets say which hold (more than 1/2) */
     bool needs_distribution; /* only where the loss has an entropy */
     bool higher_is_better;
     bool extra; /* of an evaluation on its own; while training only where it is asked for */
     int64_t (*cells)(int64_t n_outputs);
+    /* labels: of a CLASSIFICATION, else NULL */
     void (*add)(double *sums, int64_t n_outputs, const struct fanin_tensor *p,
                 const int32_t *labels, const struct fanin_tensor *target);
     /* NULL: the sums are a table themselves (confusion) */
@@ -278,7 +319,8 @@ struct fanin_model {
     const struct fi_loss *loss;
     const void *loss_attrs;
     struct fi_exec *infer, *sample; /* made when first used */
-    enum fanin_task task;
+    enum fanin_task task;           /* the loss's */
+    enum fanin_task truth; /* what it learns from: labels (CLASSIFICATION) or values (REGRESSION) */
     uint64_t seed;
     const char *recipe;
     /* how raw data become inputs; NULL shift: not at all */
@@ -303,6 +345,10 @@ void fi_model_take_raw(const fanin_model *model, const struct fanin_tensor *x, c
 /* Are there samples first .. first+n-1, such as the model reads? Errors: ARGUMENT, SHAPE. */
 enum fanin_status fi_model_check_part(const fanin_model *model, const fanin_data *data,
                                       enum fanin_part part, int64_t first, int64_t n);
+/* Which of FI_TAKES_… the model's loss is told. */
+static inline unsigned fi_model_takes(const fanin_model *model) {
+    return model->truth == FANIN_CLASSIFICATION ? FI_TAKES_LABELS : FI_TAKES_TARGETS;
+}
 /* A prediction of output `column` in the units of the data. */
 double fi_model_raw_target(const fanin_model *model, int64_t column, double value);
 /* The plan for inference on up to `rows` rows, made when first asked for. Borrowed. */

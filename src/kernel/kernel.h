@@ -84,6 +84,8 @@ struct fi_kernels {
     void (*blend)(fi_real *y, fi_real a, const fi_real *x, int64_t n); /* y += a (x - y) */
     double (*sum_squares)(const fi_real *x, int64_t n);                /* in double, fixed order */
     bool (*all_finite)(const fi_real *x, int64_t n);
+    /* One number of Beta(alpha, alpha), keyed by (key, step). */
+    double (*random_beta)(uint64_t key, uint64_t step, double alpha);
     /* g[i] *= 1 + eps * U(-1, 1), number i keyed by (key, step, first + i) */
     void (*rounding_noise)(fi_real *g, int64_t n, fi_real eps, uint64_t key, uint64_t step,
                            int64_t first);
@@ -109,6 +111,10 @@ void fi_random_below16(uint64_t key, uint64_t step, int64_t first, int64_t n, ui
 /* Standard normal by Box-Muller; numbers 2i and 2i+1 come from words 2i and 2i+1. first is even. */
 #define fi_random_normal FI_T(fi_random_normal)
 void fi_random_normal(uint64_t key, uint64_t step, int64_t first, int64_t n, fi_real *out);
+
+/* One number of Beta(alpha, alpha), alpha > 0. */
+#define fi_random_beta FI_T(fi_random_beta)
+double fi_random_beta(uint64_t key, uint64_t step, double alpha);
 
 /* ---- reductions --------------------------------------------------------------------------------- */
 

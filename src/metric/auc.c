@@ -34,11 +34,12 @@ static int bin_of(double p) {
 /* Of each class first the bins of samples that are not of it, then of those that are. */
 static void add(double *sums, int64_t n, const struct fanin_tensor *p, const int32_t *labels,
                 const struct fanin_tensor *target) {
-    (void)target;
     for (int64_t r = 0; r < p->rows; r++)
         for (int64_t c = 0; c < n; c++) {
             const double score = (double)p->data[r * p->ld + c];
-            if (score == score) sums[(2 * c + (labels[r] == c)) * BINS + bin_of(score)] += 1;
+            const bool of_it =
+                labels ? labels[r] == c : fi_metric_holds(target->data[r * target->ld + c]);
+            if (score == score) sums[(2 * c + of_it) * BINS + bin_of(score)] += 1;
         }
 }
 
@@ -67,6 +68,7 @@ FI_RECORD(metric,
                            .reference = "Hanley & McNeil 1982; Fawcett 2006",
                            .help = "Area under the ROC curve, each class against the rest."},
                   .task = FANIN_CLASSIFICATION,
+                  .multilabel = true,
                   .extra = true,
                   .needs_distribution = true,
                   .higher_is_better = true,

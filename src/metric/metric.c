@@ -36,9 +36,25 @@ int64_t fi_metric_counts_cells(int64_t n_outputs) {
     return 3 * n_outputs;
 }
 
+/* Each output is a class of its own: taken for it where p > 1/2, of it where the target is. */
+static void add_multilabel(double *sums, int64_t n, const struct fanin_tensor *p,
+                           const struct fanin_tensor *target) {
+    for (int64_t r = 0; r < p->rows; r++)
+        for (int64_t c = 0; c < n; c++) {
+            const bool taken = fi_metric_holds(p->data[r * p->ld + c]);
+            const bool holds = fi_metric_holds(target->data[r * target->ld + c]);
+            sums[3 * c] += taken && holds;
+            sums[3 * c + 1] += taken;
+            sums[3 * c + 2] += holds;
+        }
+}
+
 void fi_metric_counts_add(double *sums, int64_t n_outputs, const struct fanin_tensor *p,
                           const int32_t *labels, const struct fanin_tensor *target) {
-    (void)target;
+    if (!labels) {
+        add_multilabel(sums, n_outputs, p, target);
+        return;
+    }
     for (int64_t r = 0; r < p->rows; r++) {
         const int64_t predicted = fi_metric_class(p->data + r * p->ld, n_outputs);
         sums[3 * labels[r] + 2] += 1;

@@ -9,6 +9,10 @@
 
 /* The class a row of probabilities predicts: the first of the largest; -1 if any is NaN. */
 int64_t fi_metric_class(const fi_real *p, int64_t n);
+/* Whether a label of several that may hold at once is taken to hold; of NaN: no. */
+static inline bool fi_metric_holds(fi_real p) {
+    return p > (fi_real)0.5;
+}
 /* The largest of a row of probabilities; NaN if any is NaN. */
 double fi_metric_largest(const fi_real *p, int64_t n);
 /* cells() of a metric that needs one sum. */
@@ -17,7 +21,8 @@ int64_t fi_metric_one_cell(int64_t n_outputs);
 double fi_metric_mean(const double *sums, int64_t n_outputs, int64_t rows);
 
 /* Counts of each class: samples rightly taken for it, taken for it, of it. A prediction with NaN is
- * taken for nothing. cells() and add() of precision, recall and F1. */
+ * taken for nothing. Of labels that may hold at once each is counted alone. cells() and add() of
+ * precision, recall and F1. */
 struct fi_metric_counts {
     double right, predicted, actual;
 };

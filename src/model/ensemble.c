@@ -274,7 +274,7 @@ static void load(const struct fi_ensemble *e, const struct source *s, int64_t ro
         return;
     }
     for (int64_t r = 0; r < n; r++) index[r] = s->first + row0 + r;
-    fi_data_gather(s->data, s->part, index, n, e->x.data, e->x.ld, NULL, NULL, 0);
+    fi_data_gather(s->data, s->part, index, n, e->x.data, e->x.ld);
 }
 
 static void store(const struct fi_ensemble *e, const struct fanin_prediction *out, int64_t row0,

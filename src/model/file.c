@@ -107,6 +107,8 @@ enum fanin_status fi_model_to_tensors(const fanin_model *m, struct fi_tensors *o
     FI_TRY(fi_tensors_meta(out, "fanin.seed", seed));
     FI_TRY(meta_json(out, "fanin.net", fi_net_to_json(m->net)));
     FI_TRY(meta_json(out, "fanin.loss", fi_rule_to_json(&loss)));
+    if (m->truth == FANIN_REGRESSION && m->loss->takes & FI_TAKES_LABELS)
+        FI_TRY(fi_tensors_meta(out, "fanin.truth", "values"));
     FI_TRY(meta_text(out, "fanin.recipe", m->recipe));
     FI_TRY(meta_text(out, "fanin.reader", m->reader));
     FI_TRY(meta_text(out, "fanin.schema", m->schema));
@@ -186,6 +188,8 @@ static enum fanin_status get_names(fanin_model *m, const struct fi_tensors *from
 
 static enum fanin_status fill(fanin_model *m, const struct fi_tensors *from) {
     const int64_t inputs = fanin_model_inputs(m), outputs = fanin_model_outputs(m);
+    if (fi_tensors_meta_get(from, "fanin.truth") && m->loss->takes & FI_TAKES_TARGETS)
+        m->truth = FANIN_REGRESSION;
     FI_TRY(get_text(m, from, "fanin.recipe", &m->recipe));
     FI_TRY(get_text(m, from, "fanin.reader", &m->reader));
     FI_TRY(get_text(m, from, "fanin.schema", &m->schema));

@@ -49,7 +49,7 @@ static enum fanin_status copy_text(fanin_model *m, const char **out, const char 
 static enum fanin_status take_data(fanin_model *m, const fanin_data *data) {
     if (!data) return FANIN_OK;
     const struct fi_table *t = &data->tables[FANIN_TRAIN];
-    m->task = t->task;
+    m->truth = t->task;
     FI_TRY(copy_text(m, &m->normalize, data->normalize));
     FI_TRY(copy_text(m, &m->reader, data->reader));
     FI_TRY(copy_text(m, &m->schema, data->schema));
@@ -78,34 +78,65 @@ static enum fanin_status check_shapes(fanin_model *m, const fanin_data *data) {
                        "%s gives %lld numbers a sample, but the data have %lld %s: give the last "
                        "layer %lld units",
                        result->name, (long long)result->shape.cols, (long long)outputs,
-                       m->task == FANIN_CLASSIFICATION ? "classes" : "target values",
+                       m->truth == FANIN_CLASSIFICATION ? "classes" : "target values",
                        (long long)outputs);
     return FANIN_OK;
+}
+
+/* Samples of each class, or sums of the targets, over the training part. */
+static enum fanin_status count_mass(struct fi_loss_task *task, const fanin_data *data) {
+    const struct fi_part *p = &data->parts[FANIN_TRAIN];
+    const struct fi_table *t = p->table;
+    double *mass = fi_arena_alloc(task->arena, t->n_outputs, sizeof(*mass));
+    if (!mass) return FANIN_ERR_MEMORY;
+    for (int64_t r = 0; r < p->n; r++) {
+        const int64_t row = fi_part_row(p, r);
+        if (t->labels && t->labels[row] >= 0) mass[t->labels[row]] += 1;
+        for (int64_t c = 0; c < t->n_outputs && t->targets; c++)
+            mass[c] += (double)t->targets[row * t->n_outputs + c];
+    }
+    task->mass = mass;
+    task->rows = (double)p->n;
+    return FANIN_OK;
+}
+
+static enum fanin_status settle_loss(fanin_model *m, const fanin_data *data) {
+    const size_t size = m->loss->head.attrs_size;
+    struct fi_loss_task task = {
+        .ctx = m->ctx, .arena = &m->arena, .outputs = fanin_model_outputs(m)};
+    if (!m->loss->settle) return FANIN_OK;
+    if (data && m->truth != FANIN_UNLABELED) FI_TRY(count_mass(&task, data));
+    void *attrs = fi_arena_alloc(&m->arena, 1, size);
+    if (!attrs) return FANIN_ERR_MEMORY;
+    memcpy(attrs, m->loss_attrs, size);
+    m->loss_attrs = attrs;
+    return m->loss->settle(attrs, &task);
 }
 
 static enum fanin_status choose_loss(fanin_model *m, const struct fanin_model_options *o) {
     struct fanin_rule rule = o->loss;
     struct fanin_rule_ref ref;
-    if (!rule.name) rule.name = m->task == FANIN_REGRESSION ? "mse" : "softmax_cross_entropy";
+    if (!rule.name) rule.name = m->truth == FANIN_REGRESSION ? "mse" : "softmax_cross_entropy";
     FI_TRY(fi_rule_resolve(&m->arena, &ref, "loss", &rule, "loss"));
     m->loss = (const struct fi_loss *)(const void *)ref.record;
     m->loss_attrs = ref.attrs;
-    const bool labels = m->task == FANIN_CLASSIFICATION;
-    if (o->data && m->task != FANIN_UNLABELED && m->loss->wants_labels != labels)
+    m->task = m->loss->task;
+    const bool labels = m->loss->takes & FI_TAKES_LABELS;
+    if (m->truth == FANIN_UNLABELED) m->truth = labels ? FANIN_CLASSIFICATION : FANIN_REGRESSION;
+    if (!(m->loss->takes & fi_model_takes(m)))
         return fi_fail(m->ctx, FANIN_ERR_RECIPE,
                        "loss %s needs %s, but the data have %s: use softmax_cross_entropy for "
                        "classes, mse for values",
-                       rule.name, m->loss->wants_labels ? "classes" : "target values",
-                       labels ? "classes" : "target values");
-    if (m->task == FANIN_UNLABELED)
-        m->task = m->loss->wants_labels ? FANIN_CLASSIFICATION : FANIN_REGRESSION;
-    return FANIN_OK;
+                       rule.name, labels ? "classes" : "target values",
+                       labels ? "target values" : "classes");
+    return settle_loss(m, o->data);
 }
 
 static enum fanin_status prepare(fanin_model *m, const struct fanin_model_options *o) {
     FI_TRY(take_data(m, o->data));
     FI_TRY(check_shapes(m, o->data));
     FI_TRY(choose_loss(m, o));
+    if (m->task != FANIN_REGRESSION) m->target_shift = m->target_scale = NULL; /* learned raw */
     FI_TRY(copy_text(m, &m->recipe, o->recipe));
     m->seed = o->seed;
     m->params = fi_arena_alloc(&m->arena, m->net->param_size, sizeof(fi_real));
@@ -151,7 +182,7 @@ static void load_first(void *arg, int64_t rows, const struct fanin_tensor *x) {
     for (int64_t at = 0; at < rows; at += PREDICT_ROWS) {
         const int64_t n = FI_MIN(PREDICT_ROWS, rows - at);
         fi_data_order(f->data, FANIN_TRAIN, f->seed, 0, at, n, index);
-        fi_data_gather(f->data, FANIN_TRAIN, index, n, x->data + at * x->ld, x->ld, NULL, NULL, 0);
+        fi_data_gather(f->data, FANIN_TRAIN, index, n, x->data + at * x->ld, x->ld);
     }
 }
 
@@ -344,7 +375,7 @@ enum fanin_status fanin_model_predict_part(fanin_model *model, const fanin_data 
     for (int64_t row0 = 0; row0 < n; row0 += PREDICT_ROWS) {
         const int64_t rows = FI_MIN(PREDICT_ROWS, n - row0);
         for (int64_t r = 0; r < rows; r++) index[r] = first + row0 + r;
-        fi_data_gather(data, part, index, rows, e->x.data, e->x.ld, NULL, NULL, 0);
+        fi_data_gather(data, part, index, rows, e->x.data, e->x.ld);
         predict_rows(model, e, rows, out + row0 * fanin_model_outputs(model));
     }
     return FANIN_OK;
@@ -362,7 +393,7 @@ enum fanin_status fanin_data_load_for_model(fanin_data **out, const fanin_model 
                        "the model was not made from data files, so %s cannot be read for it", path);
     FI_TRY(fi_data_load_like(&data, model->ctx, model->reader, model->schema, path, labels_path,
                              &model->net->nodes[0].shape, model->shift, model->scale,
-                             (const char *const *)model->output_names, outputs, model->task));
+                             (const char *const *)model->output_names, outputs, model->truth));
     if (model->target_scale) { /* targets in the units the net learned */
         const size_t bytes = (size_t)outputs * sizeof(float);
         data->target_shift = fi_arena_alloc(&data->arena, outputs, sizeof(float));

@@ -26,6 +26,8 @@ static json_t *choice_to_json(const char *words, int index) {
 }
 
 static json_t *list_to_json(const struct fanin_list *list) {
+    if (list->word) return json_string(list->word);
+    if (list->n == 0) return json_null();
     json_t *array = json_array();
     for (int64_t i = 0; i < list->n; i++)
         if (json_array_append_new(array, json_real(list->values[i])) != 0) {

@@ -157,6 +157,7 @@ static enum fanin_status read_train_keys(fanin_recipe *r, struct fi_value *value
     r->train.clip_value = keys->clip_value;
     r->train.clip_norm = keys->clip_norm;
     r->train.rounding_noise = keys->rounding_noise;
+    r->train.mixup = keys->mixup;
     r->train.allow_symmetric = keys->allow_symmetric;
     return FANIN_OK;
 }

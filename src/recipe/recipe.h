@@ -35,7 +35,7 @@ struct fi_section_data {
 };
 struct fi_section_train {
     int64_t epochs, batch, seed, shards;
-    double clip_value, clip_norm, rounding_noise;
+    double clip_value, clip_norm, rounding_noise, mixup;
     int allow_symmetric;
     struct fanin_rule_ref early_stop, checkpoint, from;
 };

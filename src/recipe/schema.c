@@ -207,6 +207,10 @@ static void add_values(struct writer *w, const struct fanin_attr_spec *a, bool p
         fi_text_add(&w->text, ",{\"type\":\"array\",\"items\":");
         add_number(w, a, "number");
         fi_text_add(&w->text, "}");
+        if (a->text) {
+            fi_text_add(&w->text, ",");
+            add_words(w, a->text);
+        }
         break;
     case FANIN_ATTR_GAIN:
         add_activations(w, a);

@@ -74,6 +74,8 @@ static const struct fanin_attr_spec train_keys[] = {
                  "bound on each number of the gradient, before clip_norm; 0: none", 0),
     FI_ATTR_REAL(struct fi_section_train, clip_norm, 0, 0, 1e30,
                  "longest gradient that is left as it is; 0: any", 0),
+    FI_ATTR_REAL(struct fi_section_train, mixup, 0, 0, 1000,
+                 "alpha: samples are mixed in pairs by a factor of Beta(alpha, alpha); 0: not", 0),
     FI_ATTR_REAL(struct fi_section_train, rounding_noise, 0, 0, 1,
                  "multiplies each weight's gradient by 1 + e·U(-1, 1)", 0),
     FI_ATTR_BOOL(struct fi_section_train, allow_symmetric, 0,

@@ -11,12 +11,13 @@
 #include "train/train.h"
 
 /* The place in the run: tensors run.counts (int64) and run.numbers (float64), in this order. */
-enum { RUN_IDENTITY, EPOCH, STEP, UPDATES, BEST_EPOCH, BAD_EPOCHS, ROWS, AVERAGED, COUNTS };
+enum { RUN_IDENTITY, EPOCH, STEP, UPDATES, BEST_EPOCH, BAD_EPOCHS, AVERAGED, COUNTS };
 enum {
     POWER1,
     POWER2,
     BEST,
     DATA,
+    WEIGHT,
     TERMS,
     LR_STATE = TERMS + FI_MAX_REGS,
     MOMENTUM_STATE = LR_STATE + FI_SCHEDULE_STATE,
@@ -35,7 +36,6 @@ static enum fanin_status put_place(struct fi_tensors *out, const fanin_trainer *
     counts[UPDATES] = t->t;
     counts[BEST_EPOCH] = p->best_epoch;
     counts[BAD_EPOCHS] = p->bad_epochs;
-    counts[ROWS] = t->sums.rows;
     counts[AVERAGED] = t->average.n;
     FI_TRY(fi_tensors_add(out, &entry, "run.numbers", FI_F64, 1, &n_numbers, NULL));
     double *numbers = entry->data;
@@ -43,6 +43,7 @@ static enum fanin_status put_place(struct fi_tensors *out, const fanin_trainer *
     numbers[POWER2] = t->update.step.pow2;
     numbers[BEST] = p->best;
     numbers[DATA] = t->sums.data;
+    numbers[WEIGHT] = t->sums.weight;
     memcpy(numbers + TERMS, t->sums.terms, sizeof(t->sums.terms));
     memcpy(numbers + LR_STATE, t->lr.state, sizeof(t->lr.state));
     memcpy(numbers + MOMENTUM_STATE, t->momentum.state, sizeof(t->momentum.state));
@@ -114,8 +115,8 @@ static enum fanin_status restore(fanin_trainer *t, struct fi_progress *p,
     t->t = counts[UPDATES];
     t->update.step.pow1 = numbers[POWER1];
     t->update.step.pow2 = numbers[POWER2];
-    t->sums.rows = counts[ROWS];
     t->sums.data = numbers[DATA];
+    t->sums.weight = numbers[WEIGHT];
     memcpy(t->sums.terms, numbers + TERMS, sizeof(t->sums.terms));
     memcpy(t->lr.state, numbers + LR_STATE, sizeof(t->lr.state));
     memcpy(t->momentum.state, numbers + MOMENTUM_STATE, sizeof(t->momentum.state));

@@ -3,6 +3,8 @@
  * Evaluation: one pass over a part of the data in inference mode; every metric record that fits the
  * task sees each prediction once.
  */
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "kernel/kernel.h"
@@ -22,15 +24,23 @@ struct pass {
     struct fi_ensemble ensemble;
     struct fanin_tensor targets, p; /* p in the units of the data */
     int32_t *labels;
+    double *weights;
     int64_t *index;
+    double loss, weight; /* sums: of the weighted losses, of what the rows count */
+    int64_t rows;        /* that metrics see */
     const struct fi_metric *metrics[MAX_METRICS];
     double *sums[MAX_METRICS];
     int n_metrics;
 };
 
+bool fi_metric_fits(const struct fi_metric *metric, const fanin_model *model) {
+    if (metric->needs_distribution && !model->loss->entropy) return false;
+    return metric->task == FANIN_UNLABELED || metric->task == model->task ||
+           (metric->multilabel && model->task == FANIN_MULTILABEL);
+}
+
 static bool wanted(const struct pass *p, const struct fi_metric *metric) {
-    if (metric->task != FANIN_UNLABELED && metric->task != p->model->task) return false;
-    if (metric->needs_distribution && !p->model->loss->entropy) return false;
+    if (!fi_metric_fits(metric, p->model)) return false;
     bool named = false;
     for (int i = 0; p->also && p->also[i]; i++) named |= strcmp(p->also[i], metric->head.name) == 0;
     return !metric->extra || p->extra || named;
@@ -60,8 +70,9 @@ static enum fanin_status prepare(struct pass *p, const struct fanin_ensemble_opt
     p->p = p->ensemble.p;
     p->targets.data = fi_arena_alloc(arena, EVAL_ROWS * p->targets.ld, sizeof(fi_real));
     p->labels = fi_arena_alloc(arena, EVAL_ROWS, sizeof(*p->labels));
+    p->weights = fi_arena_alloc(arena, EVAL_ROWS, sizeof(*p->weights));
     p->index = fi_arena_alloc(arena, EVAL_ROWS, sizeof(*p->index));
-    if (!p->targets.data || !p->labels || !p->index) return FANIN_ERR_MEMORY;
+    if (!p->targets.data || !p->labels || !p->weights || !p->index) return FANIN_ERR_MEMORY;
     FI_TRY(choose_metrics(p, false, arena));
     return choose_metrics(p, true, arena);
 }
@@ -75,26 +86,69 @@ static void raw_targets(const fanin_model *m, const struct fanin_tensor *t) {
                 (fi_real)fi_model_raw_target(m, c, (double)t->data[r * t->ld + c]);
 }
 
-/* Runs the pass; returns Σ of the losses. */
-static double run(struct pass *p, int64_t rows) {
+/* Of distributions the label is the most probable class: what metrics of classes compare with. */
+static void most_probable(struct pass *p, int64_t n) {
+    for (int64_t r = 0; r < n; r++) {
+        const fi_real *t = p->targets.data + r * p->targets.ld;
+        p->labels[r] = 0;
+        for (int64_t c = 1; c < p->targets.cols; c++)
+            if (t[c] > t[p->labels[r]]) p->labels[r] = (int32_t)c;
+    }
+}
+
+/* Moves the rows whose labels count to the front; returns how many there are. */
+static int64_t drop_ignored(struct pass *p, int64_t n) {
     const struct fi_loss *loss = p->model->loss;
+    int64_t kept = 0;
+    if (!loss->ignores || p->model->truth != FANIN_CLASSIFICATION) return n;
+    for (int64_t r = 0; r < n; r++) {
+        if (loss->ignores(p->model->loss_attrs, p->labels[r])) continue;
+        p->labels[kept] = p->labels[r];
+        if (kept < r)
+            memcpy(p->p.data + kept * p->p.ld, p->p.data + r * p->p.ld,
+                   (size_t)p->p.cols * sizeof(fi_real));
+        kept++;
+    }
+    return kept;
+}
+
+static void add_loss(struct pass *p, const struct fanin_tensor *z, const struct fi_truth *truth) {
+    const struct fi_loss *loss = p->model->loss;
+    const void *attrs = p->model->loss_attrs;
+    p->loss += loss->run(attrs, z, truth, NULL, 0);
+    for (int64_t r = 0; r < z->rows; r++)
+        p->weight += truth->weights[r] * (loss->share ? loss->share(attrs, truth, r) : 1);
+}
+
+static void run(struct pass *p, int64_t rows) {
     struct fi_ensemble *e = &p->ensemble;
     const struct fanin_tensor *x = &e->x;
-    double sum = 0;
+    const bool labels = p->model->truth == FANIN_CLASSIFICATION;
+    const struct fi_known known = {.labels = p->labels,
+                                   .targets = p->targets.data,
+                                   .ld = p->targets.ld,
+                                   .raw = p->model->task != FANIN_REGRESSION,
+                                   .weights = p->weights};
+    const struct fi_truth truth = {
+        .labels = labels ? p->labels : NULL, .target = &p->targets, .weights = p->weights};
     for (int64_t row0 = 0; row0 < rows; row0 += EVAL_ROWS) {
         const int64_t n = FI_MIN(EVAL_ROWS, rows - row0);
         for (int64_t r = 0; r < n; r++) p->index[r] = row0 + r;
-        fi_data_gather(p->data, p->part, p->index, n, x->data, x->ld, p->labels, p->targets.data,
-                       p->targets.ld);
+        fi_data_gather(p->data, p->part, p->index, n, x->data, x->ld);
+        fi_data_gather_known(p->data, p->part, p->index, n, &known);
         p->targets.rows = p->p.rows = n;
         fi_ensemble_run(e, n, row0);
-        sum += loss->run(p->model->loss_attrs, &e->z, p->labels, &p->targets, NULL, 0);
+        add_loss(p, &e->z, &truth);
         raw_targets(p->model, &p->p);
         raw_targets(p->model, &p->targets);
+        if (p->model->task == FANIN_CLASSIFICATION && !labels) most_probable(p, n);
+        p->p.rows = p->targets.rows = drop_ignored(p, n);
+        p->rows += p->p.rows;
         for (int i = 0; i < p->n_metrics; i++)
-            p->metrics[i]->add(p->sums[i], p->p.cols, &p->p, p->labels, &p->targets);
+            p->metrics[i]->add(p->sums[i], p->p.cols, &p->p,
+                               p->model->task == FANIN_CLASSIFICATION ? p->labels : NULL,
+                               &p->targets);
     }
-    return sum;
 }
 
 static enum fanin_status take_table(struct fi_eval *out, struct fi_arena *arena, const double *sums,
@@ -106,24 +160,76 @@ static enum fanin_status take_table(struct fi_eval *out, struct fi_arena *arena,
     return FANIN_OK;
 }
 
+/* ---- do net, loss and data fit? -------------------------------------------------------------------- */
+
+enum fanin_status fi_check_label(const fanin_model *model, int32_t label, int64_t row) {
+    const struct fi_loss *loss = model->loss;
+    if (label >= 0 && label < fanin_model_outputs(model)) return FANIN_OK;
+    if (loss->ignores && loss->ignores(model->loss_attrs, label)) return FANIN_OK;
+    return fi_fail(
+        model->ctx, FANIN_ERR_ARGUMENT,
+        "label %d of sample %lld is not one of the classes 0 to %lld (ignore_index of the "
+        "loss tells which label does not count)",
+        (int)label, (long long)row, (long long)fanin_model_outputs(model) - 1);
+}
+
+/* Distributions given in decimals sum to 1 within this. */
+#define SUM_TOLERANCE 1e-3
+
+enum fanin_status fi_check_target(const fanin_model *model, const float *target, int64_t row) {
+    const int64_t n = fanin_model_outputs(model);
+    const bool any = model->task == FANIN_REGRESSION;
+    double sum = 0;
+    for (int64_t c = 0; c < n; c++) {
+        sum += (double)target[c];
+        if (any ? isfinite(target[c]) : target[c] >= 0 && target[c] <= 1) continue;
+        return fi_fail(model->ctx, FANIN_ERR_ARGUMENT,
+                       "target %lld of sample %lld is %g, but loss %s needs %s", (long long)c + 1,
+                       (long long)row, (double)target[c], model->loss->head.name,
+                       any ? "finite numbers" : "numbers from 0 to 1");
+    }
+    if (model->task != FANIN_CLASSIFICATION || fabs(sum - 1) <= SUM_TOLERANCE) return FANIN_OK;
+    return fi_fail(model->ctx, FANIN_ERR_ARGUMENT,
+                   "the targets of sample %lld sum to %g, but loss %s needs distributions",
+                   (long long)row, sum, model->loss->head.name);
+}
+
+static enum fanin_status check_truth(const fanin_model *model, const fanin_data *data,
+                                     enum fanin_part part) {
+    const struct fi_part *p = &data->parts[part];
+    const struct fi_table *t = p->table;
+    enum fanin_status status = FANIN_OK;
+    for (int64_t r = 0; r < p->n && status == FANIN_OK; r++) {
+        const int64_t row = fi_part_row(p, r);
+        status = t->labels ? fi_check_label(model, t->labels[row], row)
+                           : fi_check_target(model, t->targets + row * t->n_outputs, row);
+    }
+    if (status != FANIN_ERR_ARGUMENT) return status;
+    char why[512];
+    snprintf(why, sizeof why, "%s", fanin_errmsg(model->ctx));
+    return fi_fail(model->ctx, FANIN_ERR_DATA, "%s data: %s", fi_part_name(part), why);
+}
+
 enum fanin_status fi_check_data(const fanin_model *model, const fanin_data *data) {
     const int64_t in = fanin_model_inputs(model), x = fanin_data_shape(data)->cols;
+    const bool labels = model->truth == FANIN_CLASSIFICATION;
     if (in != x)
         return fi_fail(model->ctx, FANIN_ERR_SHAPE,
                        "the net reads %lld numbers a sample, the data have %lld", (long long)in,
                        (long long)x);
     if (fanin_data_task(data) == FANIN_UNLABELED)
         return fi_fail(model->ctx, FANIN_ERR_SHAPE, "the data have no labels or target values");
-    if (fanin_data_task(data) != model->task)
+    if (fanin_data_task(data) != model->truth)
         return fi_fail(model->ctx, FANIN_ERR_SHAPE, "loss %s needs %s, but the data have %s",
-                       model->loss->head.name,
-                       model->loss->wants_labels ? "classes" : "target values",
-                       model->loss->wants_labels ? "target values" : "classes");
+                       model->loss->head.name, labels ? "classes" : "target values",
+                       labels ? "target values" : "classes");
     if (fanin_data_outputs(data) != fanin_model_outputs(model))
         return fi_fail(model->ctx, FANIN_ERR_SHAPE,
                        "the net gives %lld numbers a sample, the data have %lld %s",
                        (long long)fanin_model_outputs(model), (long long)fanin_data_outputs(data),
-                       model->loss->wants_labels ? "classes" : "target values");
+                       labels ? "classes" : "target values");
+    for (int part = FANIN_TRAIN; part <= FANIN_TEST; part++)
+        FI_TRY(check_truth(model, data, (enum fanin_part)part));
     return FANIN_OK;
 }
 
@@ -131,9 +237,7 @@ enum fanin_status fi_check_figure(const fanin_model *model, const fanin_data *da
                                   const char *name) {
     const struct fanin_record *record = fanin_record_find(model->ctx, "metric", name);
     const struct fi_metric *m = (const struct fi_metric *)(const void *)record;
-    if (strcmp(name, "loss") != 0 &&
-        (!m || !m->value || (m->task != FANIN_UNLABELED && m->task != model->task) ||
-         (m->needs_distribution && !model->loss->entropy)))
+    if (strcmp(name, "loss") != 0 && (!m || !m->value || !fi_metric_fits(m, model)))
         return fi_fail(
             model->ctx, FANIN_ERR_RECIPE,
             "%s.metric '%s' is no figure of this task: use loss, or a metric that `fanin "
@@ -145,6 +249,8 @@ enum fanin_status fi_check_figure(const fanin_model *model, const fanin_data *da
                        key);
     return FANIN_OK;
 }
+
+/* ---- evaluation ---------------------------------------------------------------------------------- */
 
 int fi_eval_find(const struct fi_eval *eval, const char *name) {
     for (int i = 0; i < eval->n; i++)
@@ -164,7 +270,8 @@ enum fanin_status fi_evaluate(fanin_model *model, const fanin_data *data, enum f
     FI_TRY(prepare(&p, inference, arena));
     out->rows = rows;
     out->members = p.ensemble.members;
-    out->figures[out->n++] = (struct fanin_figure){"loss", run(&p, rows) / (double)rows};
+    run(&p, rows);
+    out->figures[out->n++] = (struct fanin_figure){"loss", p.weight > 0 ? p.loss / p.weight : 0};
     out->n_main = out->n;
     for (int i = 0; i < p.n_metrics; i++) {
         const struct fi_metric *metric = p.metrics[i];
@@ -175,7 +282,7 @@ enum fanin_status fi_evaluate(fanin_model *model, const fanin_data *data, enum f
         if (!metric->extra) out->n_main = out->n + 1;
         out->higher_is_better[out->n] = metric->higher_is_better;
         out->figures[out->n++] =
-            (struct fanin_figure){metric->head.name, metric->value(p.sums[i], p.p.cols, rows)};
+            (struct fanin_figure){metric->head.name, metric->value(p.sums[i], p.p.cols, p.rows)};
     }
     return FANIN_OK;
 }

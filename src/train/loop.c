@@ -22,6 +22,7 @@ struct run {
     const struct fanin_train_options *o;
     struct fi_arena arena;
     int64_t *index;      /* positions of the batch's samples */
+    int64_t *ordered;    /* of a shard's, in an order of the trainer's */
     int64_t rows, steps; /* of the training part; updates an epoch */
     int64_t epochs;
     struct fi_progress at;
@@ -124,11 +125,24 @@ static enum fanin_status checkpoint(const struct run *r) {
 
 /* ---- an epoch --------------------------------------------------------------------------------------------- */
 
-static void load(void *arg, int64_t first, int64_t n, const struct fanin_tensor *x, int32_t *labels,
-                 const struct fanin_tensor *targets) {
+static void load(void *arg, const struct fi_load *to) {
     const struct run *r = arg;
-    fi_data_gather(r->data, FANIN_TRAIN, r->index + first, n, x->data, x->ld, labels, targets->data,
-                   targets->ld);
+    const int64_t *index = r->index + to->first;
+    for (int64_t i = 0; i < to->n && to->order; i++)
+        r->ordered[i] = r->index[to->order[to->first + i]];
+    if (to->order) index = r->ordered;
+    const struct fi_known known = {.labels = to->labels,
+                                   .targets = to->targets->data,
+                                   .ld = to->targets->ld,
+                                   .raw = r->model->task != FANIN_REGRESSION,
+                                   .weights = to->weights};
+    if (to->x) fi_data_gather(r->data, FANIN_TRAIN, index, to->n, to->x->data, to->x->ld);
+    fi_data_gather_known(r->data, FANIN_TRAIN, index, to->n, &known);
+}
+
+/* Of samples of which none counts: 0. */
+static double mean(double sum, double weight) {
+    return weight > 0 ? sum / weight : 0;
 }
 
 static void tell_step(struct run *r) {
@@ -138,12 +152,13 @@ static void tell_step(struct run *r) {
     r->last_told = time;
     fi_event_init(&e, FANIN_EVENT_STEP);
     e.event.epoch = r->at.epoch + 1;
-    fi_event_add_figure(&e, "loss", r->t->sums.data / (double)r->t->sums.rows);
+    fi_event_add_figure(&e, "loss", mean(r->t->sums.data, r->t->sums.weight));
     send(r, &e);
 }
 
 static enum fanin_status run_epoch(struct run *r) {
-    struct fi_batch batch = {.load = load, .arg = r};
+    struct fi_batch batch = {
+        .load = load, .arg = r, .weighted = fi_data_weighted(r->data, FANIN_TRAIN)};
     /* Looking at the clock costs as much as a small step: look about once in 10^7 operations. */
     const double cost = (double)r->t->batch * (double)r->model->net->param_size;
     const int64_t look = cost > 1e6 ? 1 : 64;
@@ -175,13 +190,13 @@ static enum fanin_status run_epoch(struct run *r) {
 /* Mean over the epoch's samples: the data's share of the loss, each regularizer's, the sum. */
 static void add_losses(struct run *r, struct fi_event *e) {
     const struct fi_terms *terms = &r->t->terms;
-    const double rows = (double)r->t->sums.rows;
-    double total = r->t->sums.data / rows;
+    const double weight = r->t->sums.weight;
+    double total = mean(r->t->sums.data, weight);
     const int at = e->event.n_figures;
     fi_event_add_figure(e, "loss", 0);
     if (terms->n > 0) fi_event_add_figure(e, "loss_data", total);
     for (int i = 0; i < terms->n; i++) {
-        const double value = r->t->sums.terms[i] / rows + fi_term_value(r->t, i);
+        const double value = mean(r->t->sums.terms[i], weight) + fi_term_value(r->t, i);
         snprintf(r->term_names[i], sizeof r->term_names[i], "loss_%s",
                  terms->records[i]->head.name);
         fi_event_add_figure(e, r->term_names[i], value);
@@ -327,7 +342,8 @@ static enum fanin_status prepare(struct run *r) {
                 "train on: it is dropped");
     }
     r->index = fi_arena_alloc(&r->arena, r->t->batch, sizeof(*r->index));
-    if (!r->index) return FANIN_ERR_MEMORY;
+    r->ordered = fi_arena_alloc(&r->arena, r->t->shard_rows, sizeof(*r->ordered));
+    if (!r->index || !r->ordered) return FANIN_ERR_MEMORY;
     FI_TRY(check_early_stop(r));
     FI_TRY(check_schedules(r));
     FI_TRY(fi_averaging_create(r->t, &r->o->average, r->epochs * r->steps, r->steps));

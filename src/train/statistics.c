@@ -42,7 +42,7 @@ enum fanin_status fi_restate_statistics(fanin_model *model, const struct fi_poli
         const int64_t n = FI_MIN(e->rows, rows - first);
         if (n < 2) break; /* one sample has no variance, and training did without it too */
         fi_data_order(data, FANIN_TRAIN, seed, 0, first, n, index);
-        fi_data_gather(data, FANIN_TRAIN, index, n, e->x.data, e->x.ld, NULL, NULL, 0);
+        fi_data_gather(data, FANIN_TRAIN, index, n, e->x.data, e->x.ld);
         run_batch(e, policies, n, first);
     }
     const bool enough = index != NULL;

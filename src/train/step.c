@@ -114,7 +114,6 @@ static enum fanin_status choose_rules(fanin_trainer *t, const struct fanin_train
 
 static enum fanin_status allocate(fanin_trainer *t, const struct fanin_train_options *o) {
     const int64_t size = t->model->net->param_size;
-    const struct fanin_shape *out = &t->model->net->nodes[fi_net_result(t->model->net)].shape;
     for (int i = 0; i < t->update.optim->n_states; i++)
         if (!(t->update.state[i] = fi_arena_alloc(&t->arena, size, sizeof(fi_real))))
             return FANIN_ERR_MEMORY;
@@ -127,15 +126,11 @@ static enum fanin_status allocate(fanin_trainer *t, const struct fanin_train_opt
             if (!(t->grads[i] = fi_arena_alloc(&t->arena, size, sizeof(fi_real))))
                 return FANIN_ERR_MEMORY;
     }
-    t->labels = fi_arena_alloc(&t->arena, t->shard_rows, sizeof(*t->labels));
+    FI_TRY(fi_samples_create(t, o));
     t->h = fi_arena_alloc(&t->arena, t->shard_rows, sizeof(double));
     t->coefficient = fi_arena_alloc(&t->arena, t->shard_rows, sizeof(double));
-    t->targets.cols = out->cols;
-    t->targets.ld = fi_row_stride(out->cols);
-    t->targets.data = fi_arena_alloc(&t->arena, t->shard_rows * t->targets.ld, sizeof(fi_real));
     uint64_t *keys = fi_arena_alloc(&t->arena, t->model->net->n_params, sizeof(*keys));
-    if (!t->labels || !t->h || !t->coefficient || !t->targets.data || !keys)
-        return FANIN_ERR_MEMORY;
+    if (!t->h || !t->coefficient || !keys) return FANIN_ERR_MEMORY;
     for (int i = 0; i < t->model->net->n_params; i++)
         keys[i] = fi_key(o->seed, "rounding_noise", t->model->net->params[i].name);
     t->update.noise_keys = keys;
@@ -245,21 +240,23 @@ static double entropy_terms(fanin_trainer *t, const struct fanin_tensor *z,
             const struct fi_penalty *p = t->terms.entropy[i];
             double slope;
             const double value = p->factor * p->reg->of_entropy(p->attrs, t->h[r], &slope);
-            t->coefficient[r] += p->factor * slope;
-            t->sums.terms[term_of(&t->terms, p->reg)] += value;
-            total += value;
+            const double counts = t->even ? 1 : t->share[r];
+            t->coefficient[r] += counts * p->factor * slope;
+            t->sums.terms[term_of(&t->terms, p->reg)] += counts * value;
+            total += counts * value;
         }
     loss->entropy(t->model->loss_attrs, z, t->h, t->coefficient, dz, scale);
     return total;
 }
 
-/* Σ over the samples of the penalties on the outputs of layers. */
-static double output_terms(fanin_trainer *t) {
+/* Σ over the samples of the penalties on the outputs of layers, times `counts`: they are a mean
+ * over all samples, whatever these count in the loss. */
+static double output_terms(fanin_trainer *t, double counts) {
     double total = 0;
     for (int node = 0; t->terms.on_outputs && node < t->model->net->n_nodes; node++)
         for (int i = 0; i < t->policies.outputs[node].n; i++) {
             const struct fi_penalty *p = t->policies.outputs[node].items[i];
-            const double value = fi_exec_output_penalty(t->exec, node, p);
+            const double value = counts * fi_exec_output_penalty(t->exec, node, p);
             t->sums.terms[term_of(&t->terms, p->reg)] += value;
             total += value;
         }
@@ -271,17 +268,14 @@ static enum fanin_status run_shard(fanin_trainer *t, const struct fi_batch *batc
                                    int64_t rows, double *sum) {
     struct fi_exec *e = t->exec;
     const int result = fi_net_result(t->model->net);
-    const fi_real scale = (fi_real)(1.0 / (double)batch->rows);
-    e->x.rows = t->targets.rows = rows;
-    batch->load(batch->arg, first, rows, &e->x, t->labels, &t->targets);
+    const fi_real scale = (fi_real)(t->weight > 0 ? 1.0 / t->weight : 0);
+    fi_samples_load(t, batch, first, rows);
     fi_exec_forward(e, rows, first, (uint64_t)t->t);
-    const double data = t->model->loss->run(t->model->loss_attrs, &e->y[result], t->labels,
-                                            &t->targets, &e->dy[result], scale);
+    const double data = fi_samples_loss(t, &e->y[result], &e->dy[result], scale);
     double terms = entropy_terms(t, &e->y[result], &e->dy[result], rows, scale);
-    terms += output_terms(t);
+    terms += output_terms(t, t->weight / (double)batch->rows);
     e->sample_share = 1.0 / (double)batch->rows;
     t->sums.data += data;
-    t->sums.rows += rows;
     *sum += data + terms;
     if (!isfinite(data + terms)) {
         const char *tensor = fi_exec_first_not_finite(e);
@@ -362,6 +356,8 @@ enum fanin_status fi_trainer_run(fanin_trainer *t, const struct fi_batch *batch,
     o->t = t->t + 1;
     o->pow1 *= t->base1 * momentum_factor;
     o->pow2 *= t->base2;
+    fi_samples_begin(t, batch);
+    t->sums.weight += t->weight;
     penalize_whole(t);
     if (t->grads) {
         FI_TRY(sum_shards(t, batch, &sum));
@@ -371,7 +367,7 @@ enum fanin_status fi_trainer_run(fanin_trainer *t, const struct fi_batch *batch,
     }
     fi_update_constrain(t->exec, &t->update);
     t->t++;
-    if (loss) *loss = sum / (double)batch->rows;
+    if (loss) *loss = t->weight > 0 ? sum / t->weight : 0;
     return FANIN_OK;
 }
 
@@ -379,17 +375,18 @@ enum fanin_status fi_trainer_probe(fanin_trainer *t, const struct fi_batch *batc
     double sum = 0;
     t->update.grads = t->grads[0];
     memset(t->grads[0], 0, (size_t)t->model->net->param_size * sizeof(fi_real));
+    fi_samples_begin(t, batch);
     FI_TRY(run_shard(t, batch, 0, batch->rows, &sum));
-    *loss = sum / (double)batch->rows;
+    *loss = t->weight > 0 ? sum / t->weight : 0;
     return FANIN_OK;
 }
 
 double fi_trainer_loss(fanin_trainer *t, const struct fanin_tensor *z,
                        const struct fanin_tensor *dz) {
-    const fi_real scale = (fi_real)(1.0 / (double)z->rows);
-    double sum = t->model->loss->run(t->model->loss_attrs, z, t->labels, &t->targets, dz, scale);
-    sum += entropy_terms(t, z, dz, z->rows, scale);
-    return sum / (double)z->rows;
+    const double share = t->weight > 0 ? 1.0 / t->weight : 0;
+    double sum = fi_samples_loss(t, z, dz, (fi_real)share);
+    sum += entropy_terms(t, z, dz, z->rows, (fi_real)share);
+    return sum * share;
 }
 
 void fi_trainer_apply_first(fanin_trainer *t, double *lr) {
@@ -427,42 +424,63 @@ double fi_term_value(const fanin_trainer *t, int term) {
 
 /* ---- steps on the caller's arrays ------------------------------------------------------------------------ */
 
-struct arrays {
-    const float *x, *targets;
-    const int32_t *labels;
-};
-
-static void load_arrays(void *arg, int64_t first, int64_t n, const struct fanin_tensor *x,
-                        int32_t *labels, const struct fanin_tensor *targets) {
-    const struct arrays *a = arg;
-    for (int64_t r = 0; r < n; r++) {
-        const float *from = a->x + (first + r) * x->cols;
-        for (int64_t c = 0; c < x->cols; c++) x->data[r * x->ld + c] = (fi_real)from[c];
-        if (a->labels) labels[r] = a->labels[first + r];
-        for (int64_t c = 0; a->targets && c < targets->cols; c++)
-            targets->data[r * targets->ld + c] =
-                (fi_real)a->targets[(first + r) * targets->cols + c];
+static void load_arrays(void *arg, const struct fi_load *to) {
+    const struct fanin_batch *b = arg;
+    for (int64_t r = 0; r < to->n; r++) {
+        const int64_t from = to->order ? to->order[to->first + r] : to->first + r;
+        const struct fanin_tensor *x = to->x, *t = to->targets;
+        for (int64_t c = 0; x && c < x->cols; c++)
+            x->data[r * x->ld + c] = (fi_real)b->x[from * x->cols + c];
+        if (b->labels) to->labels[r] = b->labels[from];
+        for (int64_t c = 0; b->targets && c < t->cols; c++)
+            t->data[r * t->ld + c] = (fi_real)b->targets[from * t->cols + c];
+        if (to->weights) to->weights[r] = b->weights ? (double)b->weights[from] : 1;
     }
+}
+
+/* Which of labels and targets the batch brings; the loss must take it, and it must be possible. */
+static enum fanin_status check_batch(fanin_trainer *t, const struct fanin_batch *b) {
+    const struct fi_loss *loss = t->model->loss;
+    const unsigned given = (b->labels ? FI_TAKES_LABELS : 0) | (b->targets ? FI_TAKES_TARGETS : 0);
+    if (!b->x || b->n < 1 || b->n > t->batch)
+        return fi_fail(t->ctx, FANIN_ERR_ARGUMENT, "a step takes 1 to %lld samples, not %lld",
+                       (long long)t->batch, (long long)b->n);
+    if (t->exec->needs_two_rows && b->n < 2)
+        return fi_fail(t->ctx, FANIN_ERR_ARGUMENT,
+                       "batch normalization cannot train on one sample");
+    if (!(loss->takes & given))
+        return fi_fail(t->ctx, FANIN_ERR_ARGUMENT, "loss %s needs %s", loss->head.name,
+                       loss->takes & FI_TAKES_LABELS ? "labels" : "targets");
+    if (given == (FI_TAKES_LABELS | FI_TAKES_TARGETS) && loss->takes == given)
+        return fi_fail(t->ctx, FANIN_ERR_ARGUMENT,
+                       "loss %s takes labels or targets, not both at once", loss->head.name);
+    t->model->truth =
+        loss->takes & given & FI_TAKES_LABELS ? FANIN_CLASSIFICATION : FANIN_REGRESSION;
+    for (int64_t r = 0; r < b->n && t->model->truth == FANIN_CLASSIFICATION; r++)
+        FI_TRY(fi_check_label(t->model, b->labels[r], r));
+    for (int64_t r = 0; r < b->n && t->model->truth == FANIN_REGRESSION; r++)
+        FI_TRY(fi_check_target(t->model, b->targets + r * fanin_model_outputs(t->model), r));
+    for (int64_t r = 0; r < b->n && b->weights; r++)
+        if (!(b->weights[r] >= 0 && isfinite(b->weights[r])))
+            return fi_fail(t->ctx, FANIN_ERR_ARGUMENT,
+                           "the weight of sample %lld is %g; it must be 0 or more", (long long)r,
+                           (double)b->weights[r]);
+    return FANIN_OK;
+}
+
+enum fanin_status fanin_trainer_run(fanin_trainer *trainer, const struct fanin_batch *batch,
+                                    double *loss) {
+    struct fanin_batch b = {0};
+    const struct fi_batch rows = {
+        .load = load_arrays, .arg = &b, .rows = batch->n, .weighted = batch->weights != NULL};
+    memcpy(&b, batch, FI_MIN(batch->size, sizeof(b)));
+    FI_TRY(check_batch(trainer, &b));
+    return fi_trainer_run(trainer, &rows, 1, 1, loss);
 }
 
 enum fanin_status fanin_trainer_step(fanin_trainer *trainer, const float *x, int64_t n,
                                      const int32_t *labels, const float *targets, double *loss) {
-    struct arrays a = {.x = x, .labels = labels, .targets = targets};
-    const struct fi_batch batch = {.load = load_arrays, .arg = &a, .rows = n};
-    const bool wants = trainer->model->loss->wants_labels;
-    if (!x || n < 1 || n > trainer->batch)
-        return fi_fail(trainer->ctx, FANIN_ERR_ARGUMENT, "a step takes 1 to %lld samples, not %lld",
-                       (long long)trainer->batch, (long long)n);
-    if (trainer->exec->needs_two_rows && n < 2)
-        return fi_fail(trainer->ctx, FANIN_ERR_ARGUMENT,
-                       "batch normalization cannot train on one sample");
-    if (wants ? !labels : !targets)
-        return fi_fail(trainer->ctx, FANIN_ERR_ARGUMENT, "loss %s needs %s",
-                       trainer->model->loss->head.name, wants ? "labels" : "targets");
-    for (int64_t r = 0; wants && r < n; r++)
-        if (labels[r] < 0 || labels[r] >= fanin_model_outputs(trainer->model))
-            return fi_fail(trainer->ctx, FANIN_ERR_ARGUMENT,
-                           "label %d of sample %lld is not below the %lld classes", labels[r],
-                           (long long)r, (long long)fanin_model_outputs(trainer->model));
-    return fi_trainer_run(trainer, &batch, 1, 1, loss);
+    const struct fanin_batch batch = {
+        .size = sizeof(batch), .x = x, .n = n, .labels = labels, .targets = targets};
+    return fanin_trainer_run(trainer, &batch, loss);
 }

@@ -10,12 +10,29 @@
 #include "graph/graph.h"
 #include "schedule/schedule.h"
 
-/* Where a step takes its samples from: rows first .. first+n-1 of the batch. */
+/* Rows first .. first+n-1 of a batch, or of the batch in another order, and where they go. */
+struct fi_load {
+    const int64_t *order; /* row i is row order[i] of the batch; NULL: i */
+    int64_t first, n;
+    const struct fanin_tensor *x; /* NULL: not wanted */
+    int32_t *labels;
+    const struct fanin_tensor *targets;
+    double *weights;
+};
+/* Where a step takes its samples from. */
 struct fi_batch {
-    void (*load)(void *arg, int64_t first, int64_t n, const struct fanin_tensor *x, int32_t *labels,
-                 const struct fanin_tensor *targets);
+    void (*load)(void *arg, const struct fi_load *to);
     void *arg;
     int64_t rows;
+    bool weighted; /* samples have weights that are not all 1 */
+};
+
+/* Samples of a shard, and what is known of them. */
+struct fi_samples {
+    struct fanin_tensor x;
+    int32_t *labels;
+    struct fanin_tensor targets;
+    double *weights;
 };
 
 /* The regularizers of a run as the loss shows them: those of one record, wherever they act, are one
@@ -35,7 +52,16 @@ struct fi_terms {
 struct fi_loss_sums {
     double data;
     double terms[FI_MAX_REGS]; /* of each term that depends on the samples */
-    int64_t rows;
+    double weight;             /* what the means divide by: of unweighted samples their number */
+};
+
+/* Mixtures of samples; alpha 0: none. */
+struct fi_mixup {
+    double alpha, factor; /* factor: of the samples themselves, in this batch */
+    uint64_t factor_key, order_key;
+    int64_t *order; /* of the batch: which sample each is mixed with */
+    struct fi_samples other;
+    struct fanin_tensor dz; /* of the other labels' loss */
 };
 
 /* The average of the weights, see src/train/average.c. */
@@ -64,8 +90,11 @@ struct fanin_trainer {
     int64_t t;           /* updates done */
     fi_real **grads;     /* whole-gradient mode: log2(shards)+2 buffers; else NULL */
     int n_grads;
-    int32_t *labels; /* of a shard */
-    struct fanin_tensor targets;
+    struct fi_samples now; /* of a shard; x is the plan's own */
+    struct fi_mixup mixup;
+    bool weighted, even;     /* the batch: samples have weights; all rows count 1 */
+    double weight;           /* of the batch: what its mean divides by */
+    double *share;           /* of a shard's rows: what each counts in that mean, unless even */
     double *h, *coefficient; /* of a shard's rows */
     struct fi_loss_sums sums;
     struct fi_averaging average;
@@ -116,6 +145,13 @@ void fi_averaging_hide(fanin_trainer *t);
  * ones stay; nothing to do for a net without. */
 enum fanin_status fi_restate_statistics(fanin_model *model, const struct fi_policies *policies,
                                         const fanin_data *data, uint64_t seed, int64_t batch);
+/* samples.c: memory; the batch as a whole, before its shards; a shard's samples into the plan;
+ * their loss, Σ over the rows, with dz = its gradient times scale. */
+enum fanin_status fi_samples_create(fanin_trainer *t, const struct fanin_train_options *o);
+void fi_samples_begin(fanin_trainer *t, const struct fi_batch *batch);
+void fi_samples_load(fanin_trainer *t, const struct fi_batch *batch, int64_t first, int64_t rows);
+double fi_samples_loss(fanin_trainer *t, const struct fanin_tensor *z,
+                       const struct fanin_tensor *dz, fi_real scale);
 
 /* Refuses hidden units that start equal and can never part, and weights that can never move, but
  * for those that are frozen on purpose. policies may be NULL. */
@@ -141,7 +177,12 @@ struct fi_eval {
     int64_t *confusion; /* n_classes², in the arena given; NULL: none */
     int64_t n_classes;
 };
-/* Do net, loss and data fit? */
+/* Does the metric look at what this model predicts? */
+bool fi_metric_fits(const struct fi_metric *metric, const fanin_model *model);
+/* Is it a label, or are these targets, that the model's loss can take? Row: for the message. */
+enum fanin_status fi_check_label(const fanin_model *model, int32_t label, int64_t row);
+enum fanin_status fi_check_target(const fanin_model *model, const float *target, int64_t row);
+/* Do net, loss and data fit? All samples are looked at. */
 enum fanin_status fi_check_data(const fanin_model *model, const fanin_data *data);
 /* Refuses a figure of the validation part that this task has not, or data without that part; `key`
  * is where it stands. */

@@ -148,7 +148,7 @@ static void statistics_are_taken_anew(void **state) {
     float x[IN];
     for (int pass = 0; pass < 2; pass++)
         for (int64_t r = 0; r < ROWS; r++) {
-            fi_data_gather(data, FANIN_TRAIN, &r, 1, x, IN, NULL, NULL, 0);
+            fi_data_gather(data, FANIN_TRAIN, &r, 1, x, IN);
             for (int i = 0; i < IN; i++)
                 if (pass == 0)
                     mean[i] += (double)x[i] / ROWS;

@@ -22,11 +22,13 @@ struct net_figures {
     int n;
 };
 
-static void load_batch(void *arg, int64_t first, int64_t n, const struct fanin_tensor *x,
-                       int32_t *labels, const struct fanin_tensor *targets) {
+static void load_batch(void *arg, const struct fi_load *to) {
     int64_t index[BATCH];
-    for (int64_t i = 0; i < n; i++) index[i] = first + i;
-    fi_data_gather(arg, FANIN_TRAIN, index, n, x->data, x->ld, labels, targets->data, targets->ld);
+    const struct fi_known known = {
+        .labels = to->labels, .targets = to->targets->data, .ld = to->targets->ld};
+    for (int64_t i = 0; i < to->n; i++) index[i] = to->first + i;
+    if (to->x) fi_data_gather(arg, FANIN_TRAIN, index, to->n, to->x->data, to->x->ld);
+    fi_data_gather_known(arg, FANIN_TRAIN, index, to->n, &known);
 }
 
 static void result_loss(void *trainer, const struct fanin_tensor *z,

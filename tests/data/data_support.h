@@ -86,7 +86,9 @@ static inline void gather_one(const fanin_data *d, enum fanin_part part, int64_t
     fi_real row[1024];
     const int64_t cols = fanin_data_shape(d)->cols;
     assert_true(cols <= 1000);
-    fi_data_gather(d, part, &position, 1, row, fi_row_stride(cols), label, targets, 1);
+    fi_data_gather(d, part, &position, 1, row, fi_row_stride(cols));
+    fi_data_gather_known(d, part, &position, 1,
+                         &(struct fi_known){.labels = label, .targets = targets, .ld = 1});
     memcpy(x, row, (size_t)cols * sizeof *x);
 }
 

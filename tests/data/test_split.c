@@ -218,7 +218,8 @@ static void test_gather(void **state) {
     int64_t index[N];
     int32_t labels[N];
     for (int i = 0; i < N; i++) index[i] = (i * 37) % 359;
-    fi_data_gather(d, FANIN_TEST, index, N, x, LD, labels, NULL, 0);
+    fi_data_gather(d, FANIN_TEST, index, N, x, LD);
+    fi_data_gather_known(d, FANIN_TEST, index, N, &(struct fi_known){.labels = labels});
     for (int i = 0; i < N; i++) {
         int64_t row = d->parts[FANIN_TEST].rows[index[i]];
         assert_int_equal(labels[i], d->tables[0].labels[row]);
@@ -246,7 +247,8 @@ static void test_from_arrays(void **state) {
     assert_ok(f->ctx, fanin_data_from_arrays(&d, f->ctx, 3, 1, x, NULL, 0, x, 2));
     fi_real targets[2];
     int64_t index = 2;
-    fi_data_gather(d, FANIN_TRAIN, &index, 1, row, 16, NULL, targets, 2);
+    fi_data_gather_known(d, FANIN_TRAIN, &index, 1,
+                         &(struct fi_known){.targets = targets, .ld = 2});
     assert_true(targets[0] == 5 && targets[1] == 6);
     fanin_data_free(d);
     assert_refused(f->ctx, FANIN_ERR_DATA, "label 2 of row 1",

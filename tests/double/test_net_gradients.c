@@ -67,16 +67,17 @@ static fanin_net *random_net(fanin_ctx *ctx, uint64_t seed, int n, bool batch_no
     return net;
 }
 
-static void load(void *arg, int64_t first, int64_t n, const struct fanin_tensor *x, int32_t *labels,
-                 const struct fanin_tensor *targets) {
+static void load(void *arg, const struct fi_load *to) {
     const struct job *j = arg;
-    for (int64_t r = 0; r < n; r++) {
-        memcpy(x->data + r * x->ld, j->x + (first + r) * x->cols,
-               (size_t)x->cols * sizeof(fi_real));
-        labels[r] = (int32_t)((first + r) % 4);
-        for (int64_t c = 0; c < targets->cols; c++)
-            targets->data[r * targets->ld + c] =
-                test_number(j->seed + 3, (uint64_t)((first + r) * 4 + c));
+    const struct fanin_tensor *x = to->x, *t = to->targets;
+    for (int64_t r = 0; r < to->n; r++) {
+        const int64_t from = to->order ? to->order[to->first + r] : to->first + r;
+        if (x)
+            memcpy(x->data + r * x->ld, j->x + from * x->cols, (size_t)x->cols * sizeof(fi_real));
+        to->labels[r] = (int32_t)(from % 4);
+        for (int64_t c = 0; c < t->cols; c++)
+            t->data[r * t->ld + c] = test_number(j->seed + 3, (uint64_t)(from * 4 + c));
+        if (to->weights) to->weights[r] = 0.5 * (double)(from % 5); /* some do not count */
     }
 }
 

@@ -64,14 +64,22 @@ static void dump_loss(const struct fi_loss *loss, const void *attrs) {
         t[i] = (fi_real)(float)test_number(6, (uint64_t)i);
         dz[i] = 0;
     }
+    for (int r = 0; r < ROWS && loss->task != FANIN_REGRESSION; r++) {
+        double sum = 0; /* probabilities: of each output, or all together */
+        for (int c = 0; c < COLS; c++) sum += fabs((double)t[r * LD + c]);
+        for (int c = 0; c < COLS; c++)
+            t[r * LD + c] = (fi_real)(float)(fabs((double)t[r * LD + c]) / sum);
+    }
     for (int r = 0; r < ROWS; r++) {
         labels[r] = r % COLS;
         coefficient[r] = 0.1 * (r + 1);
     }
     const struct fanin_tensor zt = {z, ROWS, COLS, LD}, dzt = {dz, ROWS, COLS, LD},
                               tt = {t, ROWS, COLS, LD};
+    const struct fi_truth truth = {.labels = loss->takes & FI_TAKES_LABELS ? labels : NULL,
+                                   .target = &tt};
     printf("# loss %s\n%.17g\n", loss->head.name,
-           loss->run(attrs, &zt, labels, &tt, &dzt, (fi_real)0.125));
+           loss->run(attrs, &zt, &truth, &dzt, (fi_real)0.125));
     print_tensor(loss->head.name, 0, "dz", &dzt);
     if (loss->entropy) {
         loss->entropy(attrs, &zt, h, coefficient, &dzt, (fi_real)0.125);

@@ -25,7 +25,7 @@ struct golden {
     const char *kind, *name;
     bool training;
     struct fanin_attr attrs[8];
-    double lists[8][16]; /* of the attributes that are lists */
+    double lists[8][32]; /* of the attributes that are lists */
     int n_attrs;
     int64_t rows;
     int64_t dims[4][FANIN_MAX_RANK];
@@ -238,16 +238,22 @@ static void run_loss(const struct golden *g, fanin_ctx *ctx) {
         t[i].data = fi_arena_alloc(&arena, g->rows * t[i].ld, sizeof(fi_real));
     }
     int32_t *labels = fi_arena_alloc(&arena, g->rows, sizeof(*labels));
+    double *weights = fi_arena_alloc(&arena, g->rows, sizeof(*weights));
     set_rows(&t[0], need(g, "z", "", n));
-    if (loss->wants_labels) {
-        const float *values = need(g, "labels", "", g->rows);
-        for (int64_t r = 0; r < g->rows; r++) labels[r] = (int32_t)values[r];
-    } else {
-        set_rows(&t[2], need(g, "target", "", n));
+    const float *given = find(g, "labels", "", g->rows),
+                *weighted = find(g, "weights", "", g->rows);
+    for (int64_t r = 0; r < g->rows; r++) {
+        labels[r] = given ? (int32_t)given[r] : -1;
+        weights[r] = weighted ? (double)weighted[r] : 1;
     }
-    const double sum =
-        loss->run(ref.attrs, &t[0], labels, &t[2], &t[1], (fi_real)(1 / (double)g->rows));
-    const float mean = (float)(sum / (double)g->rows);
+    if (!given) set_rows(&t[2], need(g, "target", "", n));
+    const struct fi_truth truth = {
+        .labels = given ? labels : NULL, .target = &t[2], .weights = weighted ? weights : NULL};
+    double total = 0; /* what the mean divides by */
+    for (int64_t r = 0; r < g->rows; r++)
+        total += weights[r] * (loss->share ? loss->share(ref.attrs, &truth, r) : 1);
+    const double sum = loss->run(ref.attrs, &t[0], &truth, &t[1], (fi_real)(1 / total));
+    const float mean = (float)(sum / total);
     compare(g, fanin_isa(ctx), "loss", "", &mean, 1);
     compare_rows(g, fanin_isa(ctx), "dz", &t[1]);
     fi_arena_free(&arena);

@@ -162,7 +162,7 @@ static double variance_of(fanin_model *model, const char *node, const fanin_data
     float y[ROWS * WIDTH], x[ROWS * IN];
     for (int64_t i = 0; i < ROWS; i++) index[i] = i;
     for (int64_t i = 0; i < ROWS; i++)
-        fi_data_gather(data, FANIN_TRAIN, index + i, 1, x + i * IN, IN, NULL, NULL, 0);
+        fi_data_gather(data, FANIN_TRAIN, index + i, 1, x + i * IN, IN);
     assert_int_equal(fanin_model_activations(model, node, x, ROWS, y), FANIN_OK);
     for (int i = 0; i < ROWS * WIDTH; i++) mean += (double)y[i] / (ROWS * WIDTH);
     for (int i = 0; i < ROWS * WIDTH; i++) squares += pow((double)y[i] - mean, 2) / (ROWS * WIDTH);

@@ -62,8 +62,13 @@ static void entropy(void **state) {
     set_row(&p, 1, (double[]){0, 1, 0, 0});
     set_row(&p, 2, (double[]){0.5, 0.5, 0, 0});
     assert_true(m->needs_distribution);
-    m->add(&sum, 4, &p, NULL, NULL);
+    m->add(&sum, 4, &p, (const int32_t[3]){0}, NULL);
     assert_true(fabs(m->value(&sum, 4, 3) - log(2.0)) < 1e-15); /* (2 + 0 + 1) log 2 / 3 */
+    /* without labels each output is one of its own: (4 h(1/4) + 0 + 2 log 2) / 3 */
+    const double h = -0.25 * log(0.25) - 0.75 * log(0.75);
+    sum = 0;
+    m->add(&sum, 4, &p, NULL, NULL);
+    assert_true(fabs(m->value(&sum, 4, 3) - (4 * h + 2 * log(2.0)) / 3) < 1e-15);
     fi_arena_free(&arena);
     fanin_ctx_free(ctx);
 }

@@ -244,8 +244,10 @@ static void test_refusals(void **state) {
     assert_ok(ctx, fanin_trainer_create(&trainer, model, &options));
     assert_refused(ctx, FANIN_ERR_ARGUMENT, "label 5",
                    fanin_trainer_step(trainer, x, 1, (const int32_t[]){5}, NULL, NULL));
-    assert_refused(ctx, FANIN_ERR_ARGUMENT, "needs labels",
+    assert_refused(ctx, FANIN_ERR_ARGUMENT, "distributions",
                    fanin_trainer_step(trainer, x, 1, NULL, x, NULL));
+    assert_refused(ctx, FANIN_ERR_ARGUMENT, "needs labels",
+                   fanin_trainer_step(trainer, x, 1, NULL, NULL, NULL));
     assert_refused(ctx, FANIN_ERR_ARGUMENT, "1 to 12",
                    fanin_trainer_step(trainer, x, 0, NULL, NULL, NULL));
     fanin_trainer_free(trainer);

@@ -77,6 +77,32 @@ def regression(lines, seed, rows, outputs, offset):
     lines.append(f"want r2 {m.r2_score(t, y):.17g}")
 
 
+def multilabel(lines, seed, rows, outputs):
+    rng = np.random.default_rng(seed)
+    t = (rng.random((rows, outputs)) < np.linspace(0.2, 0.7, outputs)).astype(np.float32)
+    p = (1 / (1 + np.exp(-2 * rng.normal(size=(rows, outputs)) - 2 * (2 * t - 1)))).astype(np.float32)
+    lines.append(f"multilabel {rows} {outputs}")
+    for target, prediction in zip(t, p):
+        lines.append(f"row {numbers(target)} {numbers(prediction)}")
+    t, p = t.astype(np.float64), p.astype(np.float64)
+    guess = p > 0.5
+
+    def each(score):  # a label at a time: of one label alone scikit-learn averages over yes and no
+        return np.mean([score(t[:, c], guess[:, c], zero_division=0) for c in range(outputs)])
+
+    want = {
+        "binary_accuracy": 1 - m.hamming_loss(t, guess),
+        "exact_match": m.accuracy_score(t, guess),
+        "precision": each(m.precision_score),
+        "recall": each(m.recall_score),
+        "f1": each(m.f1_score),
+        "auc": m.roc_auc_score(t, p, average="macro"),
+        "log_loss": np.mean([m.log_loss(t[:, c], p[:, c], labels=[0, 1]) for c in range(outputs)]),
+        "entropy": -(p * np.log(p) + (1 - p) * np.log(1 - p)).sum(1).mean(),
+    }
+    lines += [f"want {name} {float(value):.17g}" for name, value in want.items()]
+
+
 def main():
     lines = [f"# Written by tools/golden/metrics.py with scikit-learn {sklearn.__version__}."]
     classification(lines, 1, 60, 7, 1.0, range(7))
@@ -84,6 +110,8 @@ def main():
     classification(lines, 3, 40, 9, 4.0, [0, 1, 3, 5, 8])
     regression(lines, 4, 30, 3, 0)
     regression(lines, 5, 20, 1, 1000)
+    multilabel(lines, 6, 40, 3)
+    multilabel(lines, 7, 30, 1)
     OUT.write_text("\n".join(lines) + "\n")
 
 

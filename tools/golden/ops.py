@@ -16,7 +16,7 @@ there is none. A case:
     rows N
     input D1 D2 ...            the shape of a sample, a line per input
     tensor WHAT N V1 ... VN    row-major; x0 x1 ... inputs, y, dy, dx0 dx1 ..., param:S before the call, grad:S,
-                               after:S a statistic after the call; of losses z, labels or target, loss, dz
+                               after:S a statistic after the call; of losses z, labels or target, weights, loss, dz
     end
 """
 import numpy as np
@@ -233,16 +233,21 @@ def shapes():
         op("slice", lambda xs, ps, ss: xs[0][cut], [normal(3, *shape)], attrs)
 
 
-def loss(name, function, rows, cols, truth, values):
-    """function(z, truth) -> the mean over the batch."""
-    begin("loss", name, "training", {}, rows, [(cols,)])
+def loss(name, function, rows, cols, truth, values, attrs=None, weights=None):
+    """function(z, truth) -> the mean over the batch. With weights (of the rows) function(z, truth, weights)."""
+    begin("loss", name, "training", attrs or {}, rows, [(cols,)])
     z = normal(rows, cols, std=3)
     z[0, 0] = 40
     z_ = leaf(z)
-    value = function(z_, torch.tensor(values.astype(np.int64 if truth == "labels" else np.float64)))
+    told = [torch.tensor(values.astype(np.int64 if truth == "labels" else np.float64))]
+    if weights is not None:
+        told.append(torch.tensor(weights.astype(np.float64)))
+    value = function(z_, *told)
     value.backward()
     tensor("z", z)
     tensor(truth, values)
+    if weights is not None:
+        tensor("weights", weights)
     tensor("loss", value)
     tensor("dz", z_.grad)
     line("end")
@@ -254,6 +259,75 @@ def losses():
         loss("mse", F.mse_loss, rows, cols, "target", normal(rows, cols))
 
 
+def distributions(rows, cols):
+    """With a zero, and a row that is one class alone; sums are 1 in float32."""
+    t = np.exp(normal(rows, cols))
+    t[:, 0] = 0
+    t[-1] = np.eye(cols)[1]
+    return (t / t.sum(1, keepdims=True)).astype(np.float32)
+
+
+def cross_entropy_variants():
+    rows, cols = 9, 6
+    name, y = "softmax_cross_entropy", np.arange(rows) * 5 % cols
+    cw = [0.5, 2.0, 0.0, 1.25, 3.0, 0.75]
+    cw_ = torch.tensor(cw, dtype=torch.float64)
+    for smoothing in (0, 0.1, 0.4):
+        for attrs, options in (({}, {}), ({"ignore_index": 3}, {"ignore_index": 3}), ({"class_weights": cw}, {"weight": cw_}),
+                               ({"class_weights": cw, "ignore_index": 5}, {"weight": cw_, "ignore_index": 5})):
+            if smoothing:
+                attrs, options = {**attrs, "label_smoothing": smoothing}, {**options, "label_smoothing": smoothing}
+            loss(name, lambda z, t: F.cross_entropy(z, t, **options), rows, cols, "labels", y, attrs)
+            if "ignore_index" not in attrs:  # which PyTorch has for labels only
+                loss(name, lambda z, t: F.cross_entropy(z, t, **options), rows, cols, "target", distributions(rows, cols),
+                     attrs)
+    y = np.where(np.arange(rows) % 4 == 1, -100, y)
+    loss(name, lambda z, t: F.cross_entropy(z, t, ignore_index=-100), rows, cols, "labels", y, {"ignore_index": -100})
+
+    def weighted(z, t, w):  # of samples, which PyTorch leaves to the caller: both weights of a row in its mean
+        each = F.cross_entropy(z, t, cw_, ignore_index=4, reduction="none")
+        return (w * each).sum() / (w * torch.where(t == 4, 0, cw_[t])).sum()
+
+    w = np.abs(normal(rows))
+    w[2] = 0
+    loss(name, weighted, rows, cols, "labels", np.arange(rows) * 5 % cols, {"class_weights": cw, "ignore_index": 4}, w)
+    loss(name, lambda z, t, w: (w * F.cross_entropy(z, t, reduction="none", label_smoothing=0.2)).sum() / w.sum(), rows, cols,
+         "target", distributions(rows, cols), {"label_smoothing": 0.2}, w)
+
+
+def loss_variants():
+    """Each loss with its attributes and with weights of the samples, Σ w loss / Σ w."""
+    def mean(function):  # over outputs, then the weighted one over rows
+        return lambda z, t, w=None: function(z, t).mean() if w is None else (w * function(z, t).mean(1)).sum() / w.sum()
+
+    cross_entropy_variants()
+    for rows, cols in ((4, 3), (3, 1), (2, 19)):
+        w = np.abs(normal(rows))
+        w[1] = 0
+        for weights in (None, w):
+            loss("mse", mean(lambda z, t: F.mse_loss(z, t, reduction="none")), rows, cols, "target", normal(rows, cols), {},
+                 weights)
+            loss("mae", mean(lambda z, t: F.l1_loss(z, t, reduction="none")), rows, cols, "target", normal(rows, cols), {},
+                 weights)
+            for delta in (1, 0.3):
+                loss("huber", mean(lambda z, t: F.huber_loss(z, t, reduction="none", delta=delta)), rows, cols, "target",
+                     normal(rows, cols, std=2), {} if delta == 1 else {"delta": delta}, weights)
+            pos = np.abs(normal(cols)).astype(float).round(3).tolist()
+            for pw in (None, pos):
+                labels = (normal(rows, cols) > 0).astype(np.float32)
+                labels[0] = 0.25  # soft ones too
+                loss("sigmoid_cross_entropy", mean(lambda z, t: F.binary_cross_entropy_with_logits(
+                    z, t, reduction="none", pos_weight=None if pw is None else torch.tensor(pw, dtype=torch.float64))), rows,
+                     cols, "target", labels, {} if pw is None else {"pos_weight": pw}, weights)
+            loss("sigmoid_cross_entropy", mean(lambda z, t: F.binary_cross_entropy_with_logits(
+                z, 0.8 * t + 0.1, reduction="none")), rows, cols, "target", (normal(rows, cols) > 0).astype(np.float32),
+                 {"label_smoothing": 0.2}, weights)
+            if cols > 1:
+                loss("kl_divergence", lambda z, t, w=None: F.kl_div(z.log_softmax(1), t, reduction="batchmean") if w is None
+                     else (w * F.kl_div(z.log_softmax(1), t, reduction="none").sum(1)).sum() / w.sum(), rows, cols, "target",
+                     distributions(rows, cols), {}, weights)
+
+
 def main():
     global rng
     activations()
@@ -262,6 +336,8 @@ def main():
     for seed, part in enumerate((row_norms, cumulative_norm, shapes, transformed_weights), 21):
         rng = np.random.default_rng(seed)  # its own numbers, so that none of these moves another
         part()
+    rng = np.random.default_rng(400)
+    loss_variants()
     print("# Written by tools/golden/ops.py, which says what the lines mean. PyTorch "
           f"{torch.__version__.split('+')[0]}, NumPy {np.__version__}.")
     for kind, name in TWINS:
