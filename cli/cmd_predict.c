@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * fanin predict MODEL FILE: a line for each sample. CSV: "class" and one "p_<class>" each for
- * classification, "value" (or one column for each target) for regression. With --mc also "entropy"
- * and "mutual_information", or "std" (std_<target>). With --json a line holds an object of the same
- * columns.
+ * classification, "value" (or one column for each target) for regression; for labels that may hold
+ * at once a column of 0 and 1 for each, as such targets are given, and "p_<label>" each. With --mc
+ * also "entropy" and "mutual_information", or "std" (std_<target>). With --json a line holds an
+ * object of the same columns.
  *
  * Probabilities and values are written with nine significant digits, which read back as the same
  * float.
@@ -65,7 +66,8 @@ static const char *output_name(const fanin_model *model, int64_t i, char room[32
 /* What stands in a line behind the class: the names, which a row's values follow. */
 struct table {
     fanin_model *model;
-    int classes, uncertain; /* a classification; uncertainties are wanted */
+    int classes, labels, uncertain; /* a classification; of labels that may hold at once;
+                                     * uncertainties are wanted */
     int n;
     struct fanin_figure *columns; /* names for good, values of a row */
     char *names;                  /* one behind the other */
@@ -82,7 +84,7 @@ static void add_column(struct table *t, size_t *at, const char *prefix, const ch
 static void add_outputs(struct table *t, size_t *at, const char *prefix, const char *sole) {
     char room[32];
     int64_t n = fanin_model_outputs(t->model);
-    if (!t->classes && n == 1) {
+    if (!t->classes && !t->labels && n == 1) {
         add_column(t, at, "", sole);
         return;
     }
@@ -95,13 +97,15 @@ static int open_table(struct table *t, struct output *out, fanin_model *model, i
     int64_t n = fanin_model_outputs(model);
     *t = (struct table){.model = model,
                         .classes = fanin_model_task(model) == FANIN_CLASSIFICATION,
+                        .labels = fanin_model_task(model) == FANIN_MULTILABEL,
                         .uncertain = uncertain};
     for (int64_t i = 0; i < n; i++) bytes += 2 * (strlen(output_name(model, i, room)) + 8);
     t->columns = calloc(2 * (size_t)n + 2, sizeof *t->columns);
     t->names = malloc(bytes);
     if (!t->columns || !t->names) return fail_with(EXIT_SYSTEM, "out of memory");
-    add_outputs(t, &at, t->classes ? "p_" : "", "value");
-    if (uncertain && t->classes) {
+    if (t->labels) add_outputs(t, &at, "", NULL);
+    add_outputs(t, &at, t->classes || t->labels ? "p_" : "", "value");
+    if (uncertain && (t->classes || t->labels)) {
         add_column(t, &at, "", "entropy");
         add_column(t, &at, "", "mutual_information");
     } else if (uncertain) {
@@ -161,13 +165,15 @@ static int write_prediction(struct output *out, const struct table *t,
     char room[32];
     int64_t n = fanin_model_outputs(t->model);
     const char *class = output_name(t->model, largest(p->p + r * n, n), room);
-    for (int64_t i = 0; i < n; i++) t->columns[i].value = (double)p->p[r * n + i];
-    if (t->classes && p->entropy) {
-        t->columns[n].value = p->entropy[r];
-        t->columns[n + 1].value = p->information[r];
+    struct fanin_figure *to = t->columns;
+    for (int64_t i = 0; i < n && t->labels; i++) (to++)->value = p->p[r * n + i] > 0.5F;
+    for (int64_t i = 0; i < n; i++) (to++)->value = (double)p->p[r * n + i];
+    if ((t->classes || t->labels) && p->entropy) {
+        (to++)->value = p->entropy[r];
+        (to++)->value = p->information[r];
     }
-    for (int64_t i = 0; i < n && !t->classes && p->deviation; i++)
-        t->columns[n + i].value = p->deviation[r * n + i];
+    for (int64_t i = 0; i < n && !t->classes && !t->labels && p->deviation; i++)
+        (to++)->value = p->deviation[r * n + i];
     if (!t->report) return write_row(out, t, class);
     struct fanin_text text = {"class", class};
     fanin_report_note(t->report, "prediction", &text, t->classes, t->columns, t->n);

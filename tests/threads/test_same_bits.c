@@ -17,6 +17,7 @@ struct recipe {
     const char *optim;
     double clip;
     const char *average; /* NULL: none */
+    double mixup;        /* with weighted classes and smoothed labels; 0: none */
 };
 static const struct recipe recipes[] = {
     {"dropout",
@@ -100,7 +101,21 @@ static const struct recipe recipes[] = {
      2,
      "adamw",
      0,
-     "swa"}};
+     "swa"},
+    {"mixup",
+     {{"dense", 130}, {"relu"}, {"dropout", .3}, {"dense", 5}},
+     4,
+     70,
+     64,
+     4,
+     "sgd",
+     0,
+     NULL,
+     .4}};
+
+static const struct fanin_attr uneven[] = {{.name = "label_smoothing", .number = .1},
+                                           {.name = "class_weights", .text = "balanced"},
+                                           {.name = "ignore_index", .number = 2}};
 
 static const struct fanin_attr small = {.number = 1e-3}, beta = {.number = .1};
 static const struct fanin_rule cosine = {"cosine", NULL, 0, 0};
@@ -128,7 +143,11 @@ struct stop {
 };
 
 static fanin_model *model_of(fanin_ctx *ctx, const struct recipe *r, const fanin_data *data) {
-    const struct fanin_model_options options = {.size = sizeof options, .seed = 11, .data = data};
+    const struct fanin_model_options options = {
+        .size = sizeof options,
+        .seed = 11,
+        .data = data,
+        .loss = {"softmax_cross_entropy", uneven, r->mixup > 0 ? FI_COUNT(uneven) : 0, 0}};
     fanin_model *model;
     assert_ok(ctx, fanin_model_create(&model, chain_net(ctx, r->in, r->layers, r->n), &options));
     return model;
@@ -151,6 +170,7 @@ static struct fanin_train_options options_of(const struct recipe *r) {
                                         .batch = r->batch,
                                         .seed = 11,
                                         .shards = r->shards,
+                                        .mixup = r->mixup,
                                         .clip_norm = r->clip,
                                         .rounding_noise = r->clip > 0 ? 1e-6 : 0};
 }
