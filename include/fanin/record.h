@@ -111,6 +111,11 @@ struct fanin_attr_spec {
 #define FANIN_ATTR_NULLABLE 2u  /* null is allowed: NaN (REAL, GAIN), INT64_MIN (INT) */
 #define FANIN_ATTR_ABOVE_MIN 4u /* min itself is refused */
 #define FANIN_ATTR_BELOW_MAX 8u /* max itself is refused */
+/* What a recipe's layer that reads the data takes from their index columns where it is left out:
+ * which they are (LIST), how many values each has (LIST), that 0 is for unknown values (BOOL). */
+#define FANIN_ATTR_COLUMNS 16u
+#define FANIN_ATTR_VOCABULARY 32u
+#define FANIN_ATTR_UNKNOWN 64u
 
 /* The head every record begins with. */
 struct fanin_record {
@@ -366,6 +371,9 @@ struct fanin_op {
      * from what is measured. Not needed where there is a curve or a second_moment. */
     void (*signal)(const struct fanin_signal_step *s);
     void (*signal_back)(const struct fanin_signal_step *s);
+    /* Unit u of input 0 is an index, a whole number from 0 to below this; 0: any number. NULL: no
+     * unit is. */
+    int64_t (*index_below)(const struct fanin_infer *io, int64_t u);
     const struct fanin_case *cases;
     int n_cases;
 };

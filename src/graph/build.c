@@ -126,6 +126,7 @@ static enum fanin_status add_params(fanin_net *net, struct fi_node *node,
         p->offset = end;
         p->size = fi_panel_size(p->out, p->in);
         end += p->size;
+        net->n_tables += p->spec.table != 0;
         p->gain = p->std = NAN;
     }
     net->param_size = end;

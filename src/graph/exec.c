@@ -219,6 +219,7 @@ double fi_exec_output_penalty(const struct fi_exec *e, int node, const struct fi
 }
 
 void fi_exec_backward(struct fi_exec *e) {
+    if (e->model->net->n_tables > 0) fi_emit_begin(e);
     for (int i = e->n_groups - 1; i >= 0; i--) {
         const struct fi_group *g = &e->groups[i];
         if (!g->gradient) continue;

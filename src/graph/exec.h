@@ -5,7 +5,12 @@
 
 #include "base/base.h"
 
+struct fi_exec;
+
 /* step->emit of every step: collects the range or updates the parameter with it. */
 void fi_emit_range(const struct fanin_step *s, int param, int64_t offset, int64_t n, fi_real *g);
+/* Before a backward pass that collects: zeroes the gradients of tables, which get some rows only.
+ */
+void fi_emit_begin(const struct fi_exec *e);
 
 #endif

@@ -289,6 +289,7 @@ struct fanin_net {
     int n_params;
     int64_t cap_params;
     int64_t param_size; /* numbers in the buffer */
+    int n_tables;       /* parameters with spec.table */
     int n_inputs, n_outputs;
 };
 
@@ -311,6 +312,12 @@ int64_t fi_net_columns(const fanin_net *net);
 
 /* ---- models ---------------------------------------------------------------------------------------- */
 
+/* A column of the samples that a node reads as indexes, whole numbers from 0 to below `below`. */
+struct fi_index {
+    int64_t column, below;
+    const char *node;
+};
+
 struct fanin_model {
     fanin_ctx *ctx;
     fanin_net *net; /* owned */
@@ -328,6 +335,8 @@ struct fanin_model {
     float *shift, *scale; /* input = (raw - shift) * scale */
     float *target_shift,
         *target_scale; /* regression: what the net learns = (raw - shift) * scale */
+    struct fi_index *indexes;
+    int64_t n_indexes;
     int64_t n_output_names;
     const char **output_names;
 };
@@ -335,6 +344,15 @@ struct fanin_model {
 /* As fanin_model_create but leaves the parameters zero: for loading. */
 enum fanin_status fi_model_prepare(fanin_model **out, fanin_net *net,
                                    const struct fanin_model_options *options);
+/* Finds model->indexes. */
+enum fanin_status fi_model_find_indexes(fanin_model *model);
+/* Refuses numbers that should be indexes and are not, of `rows` samples that are about to enter
+ * (the first is sample `first`), of rows of numbers as they enter, or of all parts of a data set
+ * that fits the model. */
+enum fanin_status fi_model_check_indexes(const fanin_model *model, const struct fanin_tensor *x,
+                                         int64_t rows, int64_t first);
+enum fanin_status fi_model_check_index_rows(const fanin_model *model, const float *x, int64_t rows);
+enum fanin_status fi_model_check_index_data(const fanin_model *model, const fanin_data *data);
 /* Copies between the padded layout and row-major. dst has p->count, src p->size numbers. */
 void fi_param_unpack(const struct fi_param *p, const fi_real *src, float *dst);
 void fi_param_pack(const struct fi_param *p, const float *src, fi_real *dst);

@@ -89,6 +89,11 @@ static enum fanin_status choose_drawn(fanin_model *m, struct fi_param *p,
     }
     const char *follows = NULL;
     rule.name = relu_follows(m->net, p->node, &follows) ? "kaiming_normal" : "xavier_uniform";
+    if (p->spec.table) { /* nothing is summed: variance 1 is what other inputs have */
+        rule.name = "lecun_normal";
+        p->why = "an index picks one row";
+        return fi_rule_resolve(&m->arena, &p->init, "init", &rule, p->name);
+    }
     p->why = follows ? fi_arena_printf(&m->arena, "%s follows", follows) : "no activation follows";
     if (!p->why) return FANIN_ERR_MEMORY;
     return fi_rule_resolve(&m->arena, &p->init, "init", &rule, p->name);

@@ -7,6 +7,9 @@
  *
  * Where nothing needs the whole gradient, all of it happens to each finished tile while it is in
  * cache; otherwise ranges are collected, finished and applied in fixed chunks.
+ *
+ * Of a table (spec.table) only the rows whose gradient is not 0 everywhere take part, on both ways:
+ * the others are left as they are, also by penalties, decay and momentum.
  */
 #include <string.h>
 
@@ -16,6 +19,9 @@
 
 /* Numbers handled at a time when a whole buffer is walked. */
 #define CHUNK 4096
+
+typedef void part_fn(const struct fi_exec *e, const struct fi_update *u, int index, int64_t offset,
+                     int64_t n, fi_real *g);
 
 static void finish_gradient(const struct fi_exec *e, const struct fi_update *u, int index,
                             int64_t offset, int64_t n, fi_real *g) {
@@ -34,7 +40,7 @@ static void finish_gradient(const struct fi_exec *e, const struct fi_update *u, 
 }
 
 static void apply(const struct fi_exec *e, const struct fi_update *u, int index, int64_t offset,
-                  int64_t n, const fi_real *g) {
+                  int64_t n, fi_real *g) {
     const struct fi_policy *p = &u->policies[index];
     const int64_t at = e->model->net->params[index].offset + offset;
     const struct fi_optim_step *step = &u->step;
@@ -47,6 +53,28 @@ static void apply(const struct fi_exec *e, const struct fi_update *u, int index,
         step = &own;
     }
     u->optim->update(step, (fi_real)p->decay, e->model->params + at, g, state, n);
+}
+
+static void finish_and_apply(const struct fi_exec *e, const struct fi_update *u, int index,
+                             int64_t offset, int64_t n, fi_real *g) {
+    finish_gradient(e, u, index, offset, n, g);
+    apply(e, u, index, offset, n, g);
+}
+
+/* Rows of a table that are touched, else the whole range. */
+static void each_part(const struct fi_exec *e, const struct fi_update *u, int index, int64_t offset,
+                      int64_t n, fi_real *g, part_fn *part) {
+    const struct fanin_param_spec *spec = &e->model->net->params[index].spec;
+    if (!spec->table) {
+        part(e, u, index, offset, n, g);
+        return;
+    }
+    for (int64_t at = 0; at < n; at += spec->dims[1]) {
+        const int64_t width = FI_MIN(spec->dims[1], n - at);
+        bool touched = false;
+        for (int64_t c = 0; c < width; c++) touched |= g[at + c] != 0;
+        if (touched) part(e, u, index, offset + at, width, g + at);
+    }
 }
 
 void fi_emit_range(const struct fanin_step *s, int param, int64_t offset, int64_t n, fi_real *g) {
@@ -64,8 +92,16 @@ void fi_emit_range(const struct fanin_step *s, int param, int64_t offset, int64_
             memcpy(to, g, (size_t)n * sizeof(*g));
         return;
     }
-    finish_gradient(e, u, index, offset, n, g);
-    apply(e, u, index, offset, n, g);
+    each_part(e, u, index, offset, n, g, finish_and_apply);
+}
+
+void fi_emit_begin(const struct fi_exec *e) {
+    const struct fi_update *u = e->update;
+    if (!u->grads || u->accumulate) return;
+    for (int i = 0; i < e->model->net->n_params; i++) {
+        const struct fi_param *p = &e->model->net->params[i];
+        if (p->spec.table) memset(u->grads + p->offset, 0, (size_t)p->size * sizeof(*u->grads));
+    }
 }
 
 struct walk {
@@ -73,26 +109,30 @@ struct walk {
     const struct fi_update *update;
     fi_real *grads;
     int index;
+    int64_t chunk; /* numbers handled at a time; whole rows of a table */
     bool finish;
 };
 
 static void walk_task(void *arg, int64_t i) {
     const struct walk *w = arg;
     const struct fi_param *p = &w->exec->model->net->params[w->index];
-    const int64_t offset = i * CHUNK, n = FI_MIN(CHUNK, p->size - offset);
+    const int64_t offset = i * w->chunk, n = FI_MIN(w->chunk, p->size - offset);
     fi_real *g = w->grads + p->offset + offset;
-    if (w->finish)
-        finish_gradient(w->exec, w->update, w->index, offset, n, g);
-    else
-        apply(w->exec, w->update, w->index, offset, n, g);
+    each_part(w->exec, w->update, w->index, offset, n, g, w->finish ? finish_gradient : apply);
 }
 
 static void walk(const struct fi_exec *e, const struct fi_update *u, fi_real *grads, bool finish) {
     for (int i = 0; i < e->model->net->n_params; i++) {
         const struct fi_param *p = &e->model->net->params[i];
-        struct walk w = {.exec = e, .update = u, .grads = grads, .index = i, .finish = finish};
+        const int64_t width = p->spec.table ? p->spec.dims[1] : 1;
+        struct walk w = {.exec = e,
+                         .update = u,
+                         .grads = grads,
+                         .index = i,
+                         .chunk = FI_MAX(1, CHUNK / width) * width,
+                         .finish = finish};
         if (u->policies[i].updates)
-            fi_parallel(e->model->ctx, (p->size + CHUNK - 1) / CHUNK, 10.0 * (double)p->size,
+            fi_parallel(e->model->ctx, (p->size + w.chunk - 1) / w.chunk, 10.0 * (double)p->size,
                         walk_task, &w);
     }
 }

@@ -309,6 +309,8 @@ static enum fanin_status predict(fanin_model *m, const struct source *s, int64_t
     for (int64_t row0 = 0; status == FANIN_OK && row0 < n; row0 += e.rows) {
         const int64_t rows = FI_MIN(e.rows, n - row0);
         load(&e, s, row0, rows);
+        status = fi_model_check_indexes(m, &e.x, rows, s->first + row0);
+        if (status != FANIN_OK) break;
         fi_ensemble_run(&e, rows, s->first + row0);
         store(&e, out, row0, rows);
     }

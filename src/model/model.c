@@ -138,6 +138,7 @@ static enum fanin_status prepare(fanin_model *m, const struct fanin_model_option
     FI_TRY(choose_loss(m, o));
     if (m->task != FANIN_REGRESSION) m->target_shift = m->target_scale = NULL; /* learned raw */
     FI_TRY(copy_text(m, &m->recipe, o->recipe));
+    FI_TRY(fi_model_find_indexes(m));
     m->seed = o->seed;
     m->params = fi_arena_alloc(&m->arena, m->net->param_size, sizeof(fi_real));
     if (!m->params) return FANIN_ERR_MEMORY;
@@ -330,6 +331,7 @@ static enum fanin_status run_raw(fanin_model *m, int node, const float *x, int64
     for (int64_t row0 = 0; row0 < n; row0 += e->rows) {
         const int64_t rows = FI_MIN(e->rows, n - row0);
         fi_model_take_raw(m, &e->x, x + row0 * e->x.cols, rows);
+        FI_TRY(fi_model_check_indexes(m, &e->x, rows, row0));
         if (node < 0) {
             predict_rows(m, e, rows, out + row0 * fanin_model_outputs(m));
         } else {
@@ -376,6 +378,7 @@ enum fanin_status fanin_model_predict_part(fanin_model *model, const fanin_data 
         const int64_t rows = FI_MIN(PREDICT_ROWS, n - row0);
         for (int64_t r = 0; r < rows; r++) index[r] = first + row0 + r;
         fi_data_gather(data, part, index, rows, e->x.data, e->x.ld);
+        FI_TRY(fi_model_check_indexes(model, &e->x, rows, first + row0));
         predict_rows(model, e, rows, out + row0 * fanin_model_outputs(model));
     }
     return FANIN_OK;
@@ -386,13 +389,15 @@ enum fanin_status fanin_model_predict_part(fanin_model *model, const fanin_data 
 enum fanin_status fanin_data_load_for_model(fanin_data **out, const fanin_model *model,
                                             const char *path, const char *labels_path) {
     fanin_data *data;
-    const int64_t outputs = fanin_model_outputs(model);
+    const int64_t outputs = fanin_model_outputs(model), inputs = fanin_model_inputs(model);
+    struct fanin_shape shape = {.rank = 1, .dims = {inputs}, .cols = inputs}; /* side by side */
+    if (model->net->n_inputs == 1) shape = model->net->nodes[0].shape;
     *out = NULL;
     if (!model->reader || !model->shift)
         return fi_fail(model->ctx, FANIN_ERR_RECIPE,
                        "the model was not made from data files, so %s cannot be read for it", path);
     FI_TRY(fi_data_load_like(&data, model->ctx, model->reader, model->schema, path, labels_path,
-                             &model->net->nodes[0].shape, model->shift, model->scale,
+                             &shape, model->shift, model->scale,
                              (const char *const *)model->output_names, outputs, model->truth));
     if (model->target_scale) { /* targets in the units the net learned */
         const size_t bytes = (size_t)outputs * sizeof(float);

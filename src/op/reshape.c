@@ -83,5 +83,7 @@ FI_RECORD(op, reshape) = {.head = {.name = "reshape",
                           .backward_block = backward_block,
                           .flops = fi_op_no_flops,
                           .fold = &fold,
+                          .signal = fi_signal_sum,
+                          .signal_back = fi_signal_sum_back,
                           .cases = cases,
                           .n_cases = FI_COUNT(cases)};

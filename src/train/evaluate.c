@@ -230,7 +230,7 @@ enum fanin_status fi_check_data(const fanin_model *model, const fanin_data *data
                        labels ? "classes" : "target values");
     for (int part = FANIN_TRAIN; part <= FANIN_TEST; part++)
         FI_TRY(check_truth(model, data, (enum fanin_part)part));
-    return FANIN_OK;
+    return fi_model_check_index_data(model, data);
 }
 
 enum fanin_status fi_check_figure(const fanin_model *model, const fanin_data *data, const char *key,

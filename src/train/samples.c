@@ -36,6 +36,12 @@ enum fanin_status fi_samples_create(fanin_trainer *t, const struct fanin_train_o
     if (!t->share) return FANIN_ERR_MEMORY;
     m->alpha = o->mixup;
     if (m->alpha <= 0) return FANIN_OK;
+    if (t->model->n_indexes > 0)
+        return fi_fail(
+            t->ctx, FANIN_ERR_RECIPE,
+            "train.mixup mixes the numbers of samples, but input %lld is an index, which %s "
+            "reads: a mixture of two indexes is none",
+            (long long)t->model->indexes[0].column, t->model->indexes[0].node);
     m->factor_key = fi_key(o->seed, "mixup", "factor");
     m->order_key = fi_key(o->seed, "mixup", "order");
     m->order = fi_arena_alloc(&t->arena, t->batch, sizeof(*m->order));

@@ -475,6 +475,7 @@ enum fanin_status fanin_trainer_run(fanin_trainer *trainer, const struct fanin_b
         .load = load_arrays, .arg = &b, .rows = batch->n, .weighted = batch->weights != NULL};
     memcpy(&b, batch, FI_MIN(batch->size, sizeof(b)));
     FI_TRY(check_batch(trainer, &b));
+    FI_TRY(fi_model_check_index_rows(trainer->model, b.x, b.n));
     return fi_trainer_run(trainer, &rows, 1, 1, loss);
 }
 

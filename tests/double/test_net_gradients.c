@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whole nets against central differences, in double: random graphs of all ops (branches, joins,
- * fused chains, dropout, batch norm) under softmax cross-entropy with entropy terms, or mse; every
- * parameter tensor is probed. Batches as planned, shorter, and of one sample. What is exercised is
- * the plan: in-place chains, gradients that several readers add up, buffers that share memory.
+ * Whole nets against central differences, in double: random graphs of ops of all kinds (branches,
+ * joins, parts, fused chains, noise, batch norm, an embedding of two columns) under softmax
+ * cross-entropy with entropy terms, or mse; every parameter tensor is probed. Batches as planned,
+ * shorter, and of one sample. What is exercised is the plan: in-place chains, gradients that
+ * several readers add up, buffers that share memory.
  */
 #include "kernel/kernel.h"
 #include "support/engine.h"
@@ -35,33 +36,84 @@ static int add(fanin_ctx *ctx, fanin_net *net, const char *op, const int *in, in
     return node;
 }
 
+static bool same_shape(const struct fanin_shape *a, const struct fanin_shape *b) {
+    bool same = a->rank == b->rank;
+    for (int i = 0; same && i < a->rank; i++) same = a->dims[i] == b->dims[i];
+    return same;
+}
+
+/* Columns 1 and 2 of the input are indexes. */
+static const double tables[] = {4, 7}, index_columns[] = {1, 2};
+
+static int add_embedding(fanin_ctx *ctx, fanin_net *net, int from) {
+    const struct fanin_attr attrs[] = {{.number = 5},
+                                       {.name = "vocabulary", .list = tables, .n_list = 2},
+                                       {.name = "columns", .list = index_columns, .n_list = 2}};
+    int node;
+    assert_ok(ctx, fanin_net_add(net, &node, "embedding", NULL, &from, 1, attrs, 3));
+    return node;
+}
+
+/* Two rows where the numbers of a sample can be halved, else one. */
+static int add_reshape(fanin_ctx *ctx, fanin_net *net, int from) {
+    const double halves[] = {2, -1}, row[] = {-1};
+    const bool even = net->nodes[from].shape.cols % 2 == 0;
+    const struct fanin_attr attr = {.list = even ? halves : row, .n_list = even ? 2 : 1};
+    int node;
+    assert_ok(ctx, fanin_net_add(net, &node, "reshape", NULL, &from, 1, &attr, 1));
+    return node;
+}
+
+static const struct {
+    const char *name;
+    double number; /* its first attribute; 0: none */
+    int n_in;
+} ops[] = {{"dense", -1, 1},
+           {"relu", 0, 1},
+           {"tanh", 0, 1},
+           {"sigmoid", 0, 1},
+           {"dropout", 0.3, 1},
+           {"batch_norm", 0, 1},
+           {"add", 0, 2},
+           {"flatten", 0, 1},
+           {"softmax", 0, 1},
+           {"dense", -1, 1},
+           {"multiply", 0, 2},
+           {"concat", 0, 2},
+           {"scale", 0.7, 1},
+           {"slice", -1, 1},
+           {"reshape", 0, 1},
+           {"gaussian_dropout", 0.3, 1},
+           {"alpha_dropout", 0.2, 1},
+           {"gaussian_noise", 0.5, 1},
+           {"dense", -1, 1},
+           {"stochastic_depth", 0.4, 1}};
+
 /* A graph of `n` random nodes behind one input, and a dense layer to 4 outputs. */
 static fanin_net *random_net(fanin_ctx *ctx, uint64_t seed, int n, bool batch_norm) {
-    static const char *const ops[] = {"dense",      "relu", "tanh",    "sigmoid", "dropout",
-                                      "batch_norm", "add",  "flatten", "softmax", "dense"};
     fanin_net *net;
     uint64_t at = 0;
     int node;
     const int64_t in = 3 + (int64_t)pick(seed, &at, 60);
     assert_ok(ctx, fanin_net_create(&net, ctx));
     assert_ok(ctx, fanin_net_input(net, &node, NULL, 1, &in));
+    if (seed % 3 == 0) node = add_embedding(ctx, net, node);
     for (int i = 0; i < n; i++) {
-        const char *op = ops[pick(seed, &at, FI_COUNT(ops))];
+        const uint64_t kind = pick(seed, &at, FI_COUNT(ops));
+        const char *op = ops[kind].name;
         /* mostly the last node, so that chains form; sometimes an older one, so that branches do */
         int from[2] = {pick(seed, &at, 4) ? node : (int)pick(seed, &at, (uint64_t)node + 1), 0};
-        double number = 0;
-        int n_in = 1;
+        const struct fanin_shape *shape = &net->nodes[from[0]].shape;
+        double number = ops[kind].number;
         if (strcmp(op, "batch_norm") == 0 && !batch_norm) continue;
         if (strcmp(op, "dense") == 0) number = 1 + (double)pick(seed, &at, 70);
-        if (strcmp(op, "dropout") == 0) number = 0.3;
-        if (strcmp(op, "add") == 0) {
-            from[1] = from[0];
-            for (int k = 0; k < net->n_nodes; k++)
-                if (net->nodes[k].shape.cols == net->nodes[from[0]].shape.cols && k != from[0])
-                    from[1] = k;
-            n_in = 2;
-        }
-        node = add(ctx, net, op, from, n_in, number);
+        if (strcmp(op, "slice") == 0)
+            number = (double)pick(seed, &at, (uint64_t)shape->dims[shape->rank - 1]);
+        from[1] = from[0];
+        for (int k = 0; k < net->n_nodes; k++)
+            if (same_shape(&net->nodes[k].shape, shape) && k != from[0]) from[1] = k;
+        node = strcmp(op, "reshape") == 0 ? add_reshape(ctx, net, from[0])
+                                          : add(ctx, net, op, from, ops[kind].n_in, number);
     }
     add(ctx, net, "dense", &node, 1, 4);
     return net;
@@ -93,6 +145,14 @@ static double evaluate(struct job *j) {
     return loss;
 }
 
+/* A row of a table that gets no gradient, also none of the penalties. */
+static bool untouched(const struct fi_param *p, const fi_real *exact, int64_t number) {
+    bool zero = p->spec.table != 0;
+    const int64_t width = p->spec.dims[1], row = zero ? number / width : 0;
+    for (int64_t c = 0; c < width && zero; c++) zero &= exact[p->offset + row * width + c] == 0;
+    return zero;
+}
+
 static void check(struct job *j, const char *what) {
     const fanin_net *net = j->model->net;
     (void)evaluate(j);
@@ -104,6 +164,7 @@ static void check(struct job *j, const char *what) {
         for (int64_t k = 0; k < p->count; k += 1 + p->count / 7) {
             const int64_t o = k / p->in,
                           at = p->offset + fi_panel_index(p->out, p->in, o, k % p->in);
+            if (untouched(p, exact, k)) continue;
             const fi_real before = j->saved[at];
             double v[2];
             for (int side = 0; side < 2; side++) {
@@ -156,6 +217,11 @@ static void run_net(fanin_ctx *ctx, fanin_net *net, uint64_t seed, bool labels, 
     j.saved = malloc(bytes);
     j.x = malloc((size_t)(MAX_ROWS * in) * sizeof(fi_real));
     for (int64_t i = 0; i < MAX_ROWS * in; i++) j.x[i] = test_input(seed + 1, (uint64_t)i);
+    const bool indexes = net->n_nodes > 1 && net->nodes[1].op->index_below;
+    for (int64_t r = 0; r < MAX_ROWS && indexes; r++)
+        for (int k = 0; k < FI_COUNT(tables); k++)
+            j.x[r * in + (int64_t)index_columns[k]] =
+                (fi_real)((r * 7 + k) % (int64_t)tables[k]); /* some come twice */
     for (int i = 0; i < net->n_params; i++)
         for (int64_t k = 0; net->params[i].spec.trainable && k < net->params[i].size; k++)
             j.model->params[net->params[i].offset + k] +=

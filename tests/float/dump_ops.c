@@ -27,8 +27,7 @@ static void dump_op(fanin_ctx *ctx, const struct fanin_op *op, int index) {
         caught[k] = calloc((size_t)(c->rows * model->net->nodes[k].shape.cols), sizeof(fi_real));
         for (int64_t i = 0; i < c->rows * x->cols; i++)
             x->data[i / x->cols * x->ld + i % x->cols] =
-                (fi_real)(float)(c->indexes ? case_number(c, k, 10, (uint64_t)i)
-                                            : test_input(10, (uint64_t)i));
+                (fi_real)(float)case_cell(c, 10, (uint64_t)i);
     }
     fi_exec_forward(exec, c->rows, 0, 3);
     const struct fanin_tensor *y = &exec->y[result], *dy = &exec->dy[result];

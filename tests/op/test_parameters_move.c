@@ -42,7 +42,7 @@ static void check_case(fanin_ctx *ctx, const struct fanin_op *op, int index) {
     float *x = malloc((size_t)(c->rows * cols) * sizeof(*x));
     float *targets = malloc((size_t)(c->rows * OUT) * sizeof(*targets));
     fi_real *before = malloc((size_t)net->param_size * sizeof(*before));
-    for (int64_t i = 0; i < c->rows * cols; i++) x[i] = (float)test_input(1, (uint64_t)i);
+    for (int64_t i = 0; i < c->rows * cols; i++) x[i] = (float)case_cell(c, 1, (uint64_t)i);
     for (int64_t i = 0; i < c->rows * OUT; i++) targets[i] = (float)test_number(2, (uint64_t)i);
     memcpy(before, model->params, (size_t)net->param_size * sizeof(*before));
     assert_ok(ctx, fanin_trainer_create(&trainer, model, &options));

@@ -79,6 +79,12 @@ static inline double case_number(const struct fanin_case *c, int k, uint64_t str
     return floor((0.5 + 0.5 * test_number(stream, i)) * (double)below);
 }
 
+/* Number i of the samples of a case, its inputs side by side. Only cases of one input have indexes.
+ */
+static inline double case_cell(const struct fanin_case *c, uint64_t stream, uint64_t i) {
+    return c->indexes ? case_number(c, 0, stream, i) : test_input(stream, i);
+}
+
 static inline int case_rank(const int64_t *dims) {
     int rank = 0;
     while (rank < FANIN_MAX_RANK && dims[rank]) rank++;

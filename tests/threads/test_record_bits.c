@@ -45,7 +45,8 @@ static uint64_t run_op(fanin_ctx *ctx, const char *name, int index) {
     for (int k = 0; k < c->n_in; k++) {
         const int64_t n = c->rows * net->nodes[k].shape.cols;
         fi_real *x = malloc((size_t)n * sizeof *x);
-        for (int64_t i = 0; i < n; i++) x[i] = (fi_real)test_input(10 + (uint64_t)k, (uint64_t)i);
+        for (int64_t i = 0; i < n; i++)
+            x[i] = (fi_real)case_number(c, k, 10 + (uint64_t)k, (uint64_t)i);
         set_input(exec, k, c->rows, x);
         free(x);
         caught[k] = calloc((size_t)n, sizeof(fi_real));

@@ -28,7 +28,7 @@ static void one_step(fanin_ctx *ctx, fanin_model *model, const struct fanin_case
     float *x = malloc((size_t)(c->rows * in) * sizeof(*x));
     float *targets = malloc((size_t)(c->rows * out) * sizeof(*targets));
     fanin_trainer *trainer;
-    for (int64_t i = 0; i < c->rows * in; i++) x[i] = (float)test_input(1, (uint64_t)i);
+    for (int64_t i = 0; i < c->rows * in; i++) x[i] = (float)case_cell(c, 1, (uint64_t)i);
     for (int64_t i = 0; i < c->rows * out; i++)
         targets[i] = (float)(3 * test_number(2, (uint64_t)i));
     assert_ok(ctx, fanin_trainer_create(&trainer, model, &options));

@@ -233,6 +233,19 @@ def shapes():
         op("slice", lambda xs, ps, ss: xs[0][cut], [normal(3, *shape)], attrs)
 
 
+def embeddings():
+    """Tables of rows; an index that comes several times, and one that never does."""
+    for shape, vocabulary, dim in (((4,), 6, 3), ((2, 3), 9, 5)):
+        x = rng.integers(0, vocabulary - 1, (7, *shape)).astype(np.float32)
+        op("embedding", lambda xs, ps, ss: F.embedding(xs[0].long(), ps["weight"]), [x],
+           {"dim": dim, "vocabulary": [vocabulary]}, {"weight": normal(vocabulary, dim)})
+    x = normal(6, 5)  # columns 1 and 3 are indexes of two tables, which stand one below the other
+    x[:, 1], x[:, 3] = rng.integers(0, 3, 6), rng.integers(0, 5, 6)
+    op("embedding", lambda xs, ps, ss: torch.cat((
+        F.embedding(xs[0][:, 1].long(), ps["weight"]), F.embedding(xs[0][:, 3].long() + 3, ps["weight"]),
+        xs[0][:, [0, 2, 4]]), 1), [x], {"dim": 4, "vocabulary": [3, 5], "columns": [1, 3]}, {"weight": normal(8, 4)})
+
+
 def loss(name, function, rows, cols, truth, values, attrs=None, weights=None):
     """function(z, truth) -> the mean over the batch. With weights (of the rows) function(z, truth, weights)."""
     begin("loss", name, "training", attrs or {}, rows, [(cols,)])
@@ -333,7 +346,7 @@ def main():
     activations()
     layers()
     losses()
-    for seed, part in enumerate((row_norms, cumulative_norm, shapes, transformed_weights), 21):
+    for seed, part in enumerate((row_norms, cumulative_norm, shapes, transformed_weights, embeddings), 21):
         rng = np.random.default_rng(seed)  # its own numbers, so that none of these moves another
         part()
     rng = np.random.default_rng(400)
