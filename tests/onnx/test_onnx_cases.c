@@ -10,6 +10,7 @@
 
 #include <dirent.h>
 
+#include "onnx/loss.h"
 #include "onnx/ops.h"
 #include "onnx/train.h"
 
@@ -43,7 +44,8 @@ static const struct operator operators[] = {{"Adagrad", run_adagrad},
                                             {"Selu", run_unary},
                                             {"Sigmoid", run_unary},
                                             {"Softmax", run_softmax},
-                                            {"Softplus", run_unary},
+                                            {"SoftmaxCrossEntropyLoss", run_cross_entropy},
+    {"Softplus", run_unary},
                                             {"Softsign", run_unary},
                                             {"Sum", run_sum},
                                             {"Tanh", run_unary}};
