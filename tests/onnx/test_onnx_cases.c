@@ -45,7 +45,7 @@ static const struct operator operators[] = {{"Adagrad", run_adagrad},
                                             {"Sigmoid", run_unary},
                                             {"Softmax", run_softmax},
                                             {"SoftmaxCrossEntropyLoss", run_cross_entropy},
-    {"Softplus", run_unary},
+                                            {"Softplus", run_unary},
                                             {"Softsign", run_unary},
                                             {"Sum", run_sum},
                                             {"Tanh", run_unary}};

@@ -127,14 +127,15 @@ static uint64_t train(int index, const char *text, const char *dir, enum fanin_s
     return hash;
 }
 
-/* On classes and on values; it must do on one of them. */
+/* On classes, on values and on distributions; it must do on one of them. */
 static void train_with(const char *kind, const char *name, const char *line, const char *dir) {
     static const char *const data[] = {
         "data: {gaussian_blobs: {n: 150, classes: 3, features: 5}, validation_fraction: 0.2}\n",
-        "data: {csv: {target: y}, train: values.csv, validation_fraction: 0.2}\n"};
+        "data: {csv: {target: y}, train: values.csv, validation_fraction: 0.2}\n",
+        "data: {idx: {}, train: x.idx, train_labels: shares.idx, validation_fraction: 0.2}\n"};
     char text[2048];
     int done = 0;
-    for (int d = 0; d < 2; d++) {
+    for (int d = 0; d < FI_COUNT(data); d++) {
         enum fanin_status status = FANIN_OK;
         snprintf(text, sizeof text, "%s%s%s\n", data[d], net_text, line);
         const uint64_t expected = train(0, text, dir, &status);
@@ -147,7 +148,31 @@ static void train_with(const char *kind, const char *name, const char *line, con
                          runs[k].isa ? runs[k].isa : "(best)", runs[k].threads);
         }
     }
-    if (!done) fail_msg("%s %s trains neither classes nor values: %s", kind, name, line);
+    if (!done) fail_msg("%s %s trains on no data: %s", kind, name, line);
+}
+
+/* An IDX file of n rows of two numbers (Y. LeCun's format: type 0x0D is float, big-endian). */
+static void write_idx(const char *dir, const char *name, int n, float (*number)(int row, int col)) {
+    unsigned char bytes[4096] = {0, 0, 0x0D, 2, 0, 0, 0, (unsigned char)n, 0, 0, 0, 2};
+    char path[400];
+    size_t at = 12;
+    for (int i = 0; i < 2 * n; i++) {
+        const float x = number(i / 2, i % 2);
+        uint32_t word;
+        memcpy(&word, &x, sizeof word);
+        for (int k = 24; k >= 0; k -= 8) bytes[at++] = (unsigned char)(word >> k);
+    }
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    write_file(path, bytes, at);
+}
+
+static float any_number(int row, int col) {
+    return (float)test_number(5 + (uint64_t)col, (uint64_t)row);
+}
+
+/* Eighths: the two of a row add up to 1 in binary. */
+static float share(int row, int col) {
+    return (float)(col ? 8 - row % 9 : row % 9) / 8;
 }
 
 static void write_values(const char *dir) {
@@ -175,6 +200,8 @@ static void rules(void **state) {
     const struct fanin_record *record;
     int n = 0;
     write_values(temp_dir(dir));
+    write_idx(dir, "x.idx", 60, any_number);
+    write_idx(dir, "shares.idx", 60, share);
     for (int k = 0; fanin_kind(k); k++) {
         const struct kind_place *place = kind_place(fanin_kind(k));
         bool pass = !place;
