@@ -31,7 +31,7 @@ struct zip_member {
 };
 
 static inline uint8_t *zip_number(uint8_t *to, uint64_t value, int bytes) {
-    for (int i = 0; i < bytes; i++) *to++ = (uint8_t)(value >> 8 * i);
+    for (int i = 0; i < bytes; i++) *to++ = i < 8 ? (uint8_t)(value >> 8 * i) : 0;
     return to;
 }
 
