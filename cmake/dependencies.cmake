@@ -4,12 +4,13 @@
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 
-set(FANIN_PC_REQUIRES yaml-0.1 jansson zlib libzip)
-pkg_check_modules(FANIN_DEPS REQUIRED ${FANIN_PC_REQUIRES})
+set(FANIN_PC_REQUIRES yaml-0.1 jansson zlib)
+pkg_check_modules(FANIN_DEPS REQUIRED ${FANIN_PC_REQUIRES} libzip)
 find_path(CSV_INCLUDE_DIR csv.h REQUIRED)
 find_library(CSV_LIBRARY csv REQUIRED)
 
-set(FANIN_PC_LIBS -lcsv -lm -lpthread)
+# libzip's .pc asks for the libraries of its static form, which Debian does not ship and nobody need have.
+set(FANIN_PC_LIBS -lzip -lcsv -lm -lpthread)
 set(FANIN_LIBRARIES ${FANIN_DEPS_LIBRARIES} csv m Threads::Threads)
 set(FANIN_INCLUDE_DIRS ${FANIN_DEPS_INCLUDE_DIRS} ${CSV_INCLUDE_DIR})
 set(FANIN_CLI_LIBRARIES jansson)
