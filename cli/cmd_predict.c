@@ -217,7 +217,7 @@ static int predict(struct output *out, fanin_model *model, const fanin_data *dat
     }
     int code = open_table(&table, out, model, uncertain);
     if (!code && (!p.p || !room)) code = fail_with(EXIT_SYSTEM, "out of memory");
-    if (!code) failed = write_rows(out, &table, data, ensemble, &p, &code);
+    if (!code && p.p) failed = write_rows(out, &table, data, ensemble, &p, &code);
     if (failed && out->status != FANIN_OK) code = fail_writing(out->app, out->status);
     close_table(&table);
     free(room);

@@ -34,6 +34,7 @@ struct fanin_data_options {
     double test_fraction;       /* of the training file, when no test file; default 0 */
     const char *normalize;      /* "mean_std" (default), "min_max", "none" */
     uint64_t seed;              /* of the split and of synthetic sources */
+    const char *sample_weights; /* of the training file: a column, or a file of one number each */
 };
 
 /* Reads, splits (stratified by class, keyed by the seed) and fits the normalization on the training
@@ -49,6 +50,10 @@ FANIN_API enum fanin_status fanin_data_from_arrays(fanin_data **out, fanin_ctx *
                                                    int64_t cols, const float *x,
                                                    const int32_t *labels, int64_t n_classes,
                                                    const float *targets, int64_t n_targets);
+/* Weights of the samples in the mean of the loss, >= 0, one for each sample of the training file or
+ * of fanin_data_from_arrays; copied. Errors: ARGUMENT (their number), DATA, MEMORY. */
+FANIN_API enum fanin_status fanin_data_set_weights(fanin_data *data, const float *weights,
+                                                   int64_t n);
 FANIN_API void fanin_data_free(fanin_data *data);
 
 FANIN_API enum fanin_task fanin_data_task(const fanin_data *data);

@@ -18,7 +18,7 @@
 
 /* The attributes of the reader. */
 struct csv {
-    const char *target;
+    struct fanin_texts target;
     int header; /* enum csv_header */
     const char *delimiter;
     struct fanin_texts missing, categories; /* words of the two lists below */
@@ -117,7 +117,11 @@ struct csv_schema {
     int64_t fields;      /* cells in a row of the training file */
     struct csv_column *inputs;
     int64_t n_inputs, cols;
-    struct csv_column target; /* name NULL: none */
+    struct csv_column target;  /* name NULL: none */
+    struct csv_column *others; /* further targets, of a regression */
+    int64_t n_others;
+    struct csv_column
+        weight; /* what a row counts in the loss; name NULL: none, place -1: not here */
     enum fanin_task task;
     bool numeric_classes; /* class names are numbers: 1.0 is 1 */
     struct csv_words classes;
@@ -135,8 +139,10 @@ const char *fi_csv_class(const struct csv_file *file, const struct csv_schema *s
 enum fanin_status fi_csv_layout(struct csv_schema *schema, fanin_ctx *ctx);
 
 /* What a training file holds. */
+/* weight: the column of the rows' weights, or NULL; where no column has that name there are none.
+ */
 enum fanin_status fi_csv_learn(struct csv_schema *out, const struct csv_file *file,
-                               struct fi_arena *arena, const struct csv *attrs);
+                               struct fi_arena *arena, const struct csv *attrs, const char *weight);
 /* A file without a schema for a net that is there: its columns are like->shape.cols numbers, and
  * maybe the label or target behind them. */
 enum fanin_status fi_csv_plain(struct csv_schema *out, const struct csv_file *file,

@@ -79,6 +79,11 @@ static enum fanin_status settle_target(struct csv_learning *l) {
         return fi_fail(l->file->ctx, FANIN_ERR_DATA, "%s: the target '%s' has no values",
                        l->file->path, c->first);
     s->task = (enum fanin_task)l->attrs->task;
+    if (l->attrs->target.n > 1 && s->task == FANIN_CLASSIFICATION)
+        return fi_fail(l->file->ctx, FANIN_ERR_RECIPE,
+                       "%s: several targets are numbers, so the task cannot be classification",
+                       l->file->path);
+    if (l->attrs->target.n > 1) s->task = FANIN_REGRESSION;
     if (s->task == FANIN_UNLABELED)
         s->task = c->texts > 0 || few ? FANIN_CLASSIFICATION : FANIN_REGRESSION;
     if (s->task == FANIN_REGRESSION && c->texts > 0)
@@ -89,6 +94,29 @@ static enum fanin_status settle_target(struct csv_learning *l) {
     return FANIN_OK;
 }
 
+/* A column that must hold a number in every row. */
+static enum fanin_status settle_numbers(const struct csv_learning *l, int64_t j,
+                                        struct csv_column *out) {
+    const struct csv_seen *c = &l->columns[j];
+    if (c->texts > 0) return refuse_cell(l, j, c->text_line, c->text, "is no number");
+    if (c->bad) return refuse_cell(l, j, c->bad_line, c->bad, not_finite);
+    *out = (struct csv_column){.name = c->first, .place = j, .width = 1};
+    return FANIN_OK;
+}
+
+/* Further targets in the order they were named, and the weights. */
+static enum fanin_status settle_others(struct csv_learning *l) {
+    struct csv_schema *s = l->schema;
+    const int64_t most = FI_MAX(l->attrs->target.n, 1);
+    s->others = fi_arena_alloc(l->arena, most, sizeof(*s->others));
+    if (!s->others) return FANIN_ERR_MEMORY;
+    for (int64_t i = 1; i < l->attrs->target.n; i++)
+        FI_TRY(settle_numbers(l, l->places[i], &s->others[s->n_others++]));
+    for (int64_t j = 0; j < l->n; j++)
+        if (l->columns[j].weight) FI_TRY(settle_numbers(l, j, &s->weight));
+    return FANIN_OK;
+}
+
 static enum fanin_status settle_columns(struct csv_learning *l) {
     struct csv_schema *s = l->schema;
     s->fields = l->n;
@@ -96,7 +124,7 @@ static enum fanin_status settle_columns(struct csv_learning *l) {
     if (!s->inputs) return FANIN_ERR_MEMORY;
     for (int64_t j = 0; j < l->n; j++) {
         bool use = false;
-        if (j == l->target || l->columns[j].ignored) continue;
+        if (l->columns[j].target || l->columns[j].weight || l->columns[j].ignored) continue;
         FI_TRY(settle_input(l, j, &use));
         if (!use) continue;
         const struct csv_seen *seen = &l->columns[j];
@@ -107,7 +135,8 @@ static enum fanin_status settle_columns(struct csv_learning *l) {
                                  .index = seen->category && seen->as == CSV_INDEX};
         FI_TRY(settle_missing(l, seen, c));
     }
-    return settle_target(l);
+    FI_TRY(settle_target(l));
+    return settle_others(l);
 }
 
 /* ---- values of categories, classes ------------------------------------------------------------------------ */
@@ -204,7 +233,8 @@ static void note_missing(const struct csv_learning *l, struct fi_text *text) {
 
 static enum fanin_status write_note(struct csv_learning *l) {
     const struct csv_schema *s = l->schema;
-    int64_t categories = 0, unused = l->n - 1 - s->n_inputs;
+    int64_t categories = 0,
+            unused = l->n - 1 - s->n_others - (s->weight.name != NULL) - s->n_inputs;
     for (int64_t i = 0; i < s->n_inputs; i++) categories += s->inputs[i].category;
     struct fi_text text;
     fi_text_init(&text, l->file->ctx);
@@ -214,20 +244,26 @@ static enum fanin_status write_note(struct csv_learning *l) {
     if (unused > 0) fi_text_add(&text, " (%lld left out)", (long long)unused);
     note_missing(l, &text);
     const struct csv_seen *t = &l->columns[l->target];
-    fi_text_add(&text, "; target '%s': ", s->target.name);
-    if (s->task == FANIN_REGRESSION)
+    fi_text_add(&text, "; target '%s'", s->target.name);
+    for (int64_t i = 0; i < s->n_others; i++) fi_text_add(&text, ", '%s'", s->others[i].name);
+    fi_text_add(&text, ": ");
+    if (s->n_others > 0)
+        fi_text_add(&text, "numbers");
+    else if (s->task == FANIN_REGRESSION)
         fi_text_add(&text, "regression (numbers)");
     else
         fi_text_add(&text, "classification (%lld different %s)", (long long)s->classes.n,
                     t->texts ? "texts" : "numbers");
+    if (s->weight.name) fi_text_add(&text, "; weights '%s'", s->weight.name);
     l->schema->note = text.failed ? NULL : fi_arena_strdup(l->arena, text.data);
     fi_text_free(&text);
     return l->schema->note ? FANIN_OK : FANIN_ERR_MEMORY;
 }
 
 enum fanin_status fi_csv_learn(struct csv_schema *out, const struct csv_file *file,
-                               struct fi_arena *arena, const struct csv *attrs) {
-    struct csv_learning l = {.file = file, .attrs = attrs, .arena = arena};
+                               struct fi_arena *arena, const struct csv *attrs,
+                               const char *weight) {
+    struct csv_learning l = {.file = file, .attrs = attrs, .arena = arena, .weight = weight};
     FI_TRY(fi_csv_look(&l, out));
     FI_TRY(settle_columns(&l));
     FI_TRY(collect_values(&l));
@@ -241,11 +277,13 @@ enum fanin_status fi_csv_plain(struct csv_schema *out, const struct csv_file *fi
     struct csv_learning l = {.file = file, .attrs = attrs, .arena = arena};
     const int64_t cols = like->shape.cols;
     FI_TRY(fi_csv_look(&l, out));
-    if (l.n != cols && l.n != cols + 1)
+    const int64_t targets = like->task == FANIN_REGRESSION ? like->n_outputs : 1;
+    if (l.n != cols && l.n != cols + targets)
         return fi_fail(file->ctx, FANIN_ERR_SHAPE,
-                       "'%s' has %lld columns, but the model reads %lld numbers (and maybe a label "
+                       "'%s' has %lld columns, but the model reads %lld numbers (and maybe %s "
                        "behind them)",
-                       file->path, (long long)l.n, (long long)cols);
+                       file->path, (long long)l.n, (long long)cols,
+                       targets > 1 ? "its targets" : "a label");
     out->fields = l.n;
     out->inputs = fi_arena_alloc(arena, cols, sizeof(*out->inputs));
     if (!out->inputs) return FANIN_ERR_MEMORY;
@@ -256,6 +294,11 @@ enum fanin_status fi_csv_plain(struct csv_schema *out, const struct csv_file *fi
         out->target = (struct csv_column){.name = l.columns[cols].first, .place = cols, .width = 1};
         out->task = like->task;
         out->numeric_classes = true;
+        out->others = fi_arena_alloc(arena, targets, sizeof(*out->others));
+        if (!out->others) return FANIN_ERR_MEMORY;
+        for (int64_t j = cols + 1; j < l.n; j++)
+            out->others[out->n_others++] =
+                (struct csv_column){.name = l.columns[j].first, .place = j, .width = 1};
         for (int64_t c = 0; c < like->n_outputs && like->task == FANIN_CLASSIFICATION; c++) {
             double value;
             FI_TRY(fi_csv_add(arena, &out->classes, like->output_names[c]));

@@ -22,6 +22,7 @@ struct csv_seen {
     bool own_rule;        /* missing_rule was given for this column by its name */
     double integers[FI_CSV_INTEGER_CLASSES + 1];
     int n_integers;
+    bool target, weight; /* what it is instead of an input */
 };
 
 struct csv_learning {
@@ -31,8 +32,10 @@ struct csv_learning {
     struct csv_schema *schema;
     struct csv_seen *columns;
     int64_t n, rows, first_line;
-    int64_t target; /* a column, -1: none */
-    bool named;     /* some column was given by its name in the first row */
+    int64_t target;     /* the first target, a column; -1: none */
+    int64_t *places;    /* of the targets that are named */
+    const char *weight; /* asked for as the column of weights; NULL: none */
+    bool named;         /* some column was given by its name in the first row */
 };
 
 /* Looks at every cell once; tells whether there is a header and how many rows of data follow it,

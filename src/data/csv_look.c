@@ -116,6 +116,36 @@ static enum fanin_status mark_rules(struct csv_learning *l) {
     return FANIN_OK;
 }
 
+/* The targets, by default the last column, and the weights. */
+static enum fanin_status mark_targets(struct csv_learning *l) {
+    const struct fanin_texts *targets = &l->attrs->target;
+    const int64_t weight = l->weight ? find_column(l, l->weight, strlen(l->weight)) : -1;
+    if (weight >= 0) l->columns[weight].weight = true;
+    l->target = weight == l->n - 1 ? FI_MAX(l->n - 2, 0) : l->n - 1;
+    l->places = fi_arena_alloc(l->arena, FI_MAX(targets->n, 1), sizeof(*l->places));
+    if (!l->places) return FANIN_ERR_MEMORY;
+    for (int64_t i = 0; i < targets->n; i++) {
+        const char *name = targets->items[i].text;
+        const int64_t j = find_column(l, name, strlen(name));
+        if (j < 0) return no_column(l, "target", name, strlen(name));
+        if (l->columns[j].target || l->columns[j].weight)
+            return fi_fail(l->file->ctx, FANIN_ERR_RECIPE,
+                           "%s: column '%s' is named twice (csv attribute target, "
+                           "data.sample_weights)",
+                           l->file->path, name);
+        l->columns[j].target = true;
+        l->places[i] = j;
+        if (i == 0) l->target = j;
+    }
+    if (l->columns[l->target].weight)
+        return fi_fail(l->file->ctx, FANIN_ERR_DATA, "%s: data.sample_weights is the only column",
+                       l->file->path);
+    l->columns[l->target].target = true;
+    for (int64_t j = 0; j < l->n; j++)
+        if (l->columns[j].target || l->columns[j].weight) l->columns[j].ignored = false;
+    return FANIN_OK;
+}
+
 static enum fanin_status take_first_row(struct csv_learning *l, const struct csv_row *row) {
     l->n = row->n;
     l->first_line = row->line;
@@ -127,14 +157,7 @@ static enum fanin_status take_first_row(struct csv_learning *l, const struct csv
     }
     FI_TRY(mark_columns(l));
     FI_TRY(mark_rules(l));
-    const char *target = l->attrs->target;
-    l->target = l->n - 1;
-    if (target && *target) {
-        l->target = find_column(l, target, strlen(target));
-        if (l->target < 0) return no_column(l, "target", target, strlen(target));
-    }
-    l->columns[l->target].ignored = false;
-    return FANIN_OK;
+    return mark_targets(l);
 }
 
 /* ---- cells ------------------------------------------------------------------------------------------------ */

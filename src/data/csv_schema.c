@@ -113,6 +113,13 @@ const char *fi_csv_schema_write(const struct csv_schema *s, struct fi_arena *are
         failed |= json_object_set_new(csv, "numeric_classes", json_boolean(s->numeric_classes));
         failed |= json_object_set_new(csv, "classes", words_json(&s->classes));
     }
+    if (s->n_others > 0) {
+        json_t *others = json_array();
+        failed |= json_object_set_new(csv, "others", others);
+        for (int64_t i = 0; !failed && i < s->n_others; i++)
+            failed |= json_array_append_new(others, column_json(&s->others[i]));
+    }
+    if (s->weight.name) failed |= json_object_set_new(csv, "weight", column_json(&s->weight));
     const char *text = fi_json_write(arena, failed ? NULL : root);
     json_decref(root);
     return text;
@@ -178,6 +185,16 @@ static enum fanin_status parse_target(struct csv_schema *out, struct fi_arena *a
     if (out->task == FANIN_UNLABELED) return damaged(arena, "task");
     out->numeric_classes = json_is_true(json_object_get(csv, "numeric_classes"));
     FI_TRY(parse_column(arena, &out->target, target, out->fields));
+    const json_t *others = json_object_get(csv, "others"), *weight = json_object_get(csv, "weight");
+    if (json_array_size(others) > 0 && out->task != FANIN_REGRESSION)
+        return damaged(arena, "targets");
+    out->others =
+        fi_arena_alloc(arena, FI_MAX((int64_t)json_array_size(others), 1), sizeof(*out->others));
+    if (!out->others) return FANIN_ERR_MEMORY;
+    for (size_t i = 0; i < json_array_size(others); i++)
+        FI_TRY(parse_column(arena, &out->others[out->n_others++], json_array_get(others, i),
+                            out->fields));
+    if (weight) FI_TRY(parse_column(arena, &out->weight, weight, out->fields));
     return parse_words(arena, &out->classes, json_object_get(csv, "classes"));
 }
 
@@ -255,20 +272,35 @@ static enum fanin_status locate_by_name(struct locating *l, const struct csv_row
         if (s->inputs[i].place < 0) return missing_column(l, &s->inputs[i], &names);
     }
     if (!s->target.name) return FANIN_OK;
-    s->target.place = fi_csv_find(&names, s->target.name);
-    if (s->target.place < 0 && !l->target_optional) return missing_column(l, &s->target, &names);
+    if (s->weight.name) s->weight.place = fi_csv_find(&names, s->weight.name);
+    bool all = true;
+    for (int64_t i = -1; i < s->n_others; i++) {
+        struct csv_column *c = i < 0 ? &s->target : &s->others[i];
+        c->place = fi_csv_find(&names, c->name);
+        if (c->place < 0 && !l->target_optional) return missing_column(l, c, &names);
+        all = all && c->place >= 0;
+    }
+    if (!all) s->target.place = -1;
     return FANIN_OK;
+}
+
+static int64_t targets_before(const struct csv_schema *s, const struct csv_column *c) {
+    int64_t n = c->place > s->target.place;
+    for (int64_t i = 0; i < s->n_others; i++) n += c->place > s->others[i].place;
+    return n;
 }
 
 static enum fanin_status locate_by_place(struct locating *l, const struct csv_row *row) {
     struct csv_schema *s = l->schema;
     const int64_t target = s->target.name ? s->target.place : -1;
     if (row->n == s->fields) return FANIN_OK;
-    if (target < 0 || !l->target_optional || row->n != s->fields - 1)
+    if (target < 0 || !l->target_optional || row->n != s->fields - 1 - s->n_others)
         return fi_fail(l->file->ctx, FANIN_ERR_DATA,
                        "'%s' has %lld columns, but the training data had %lld", l->file->path,
                        (long long)row->n, (long long)s->fields);
-    for (int64_t i = 0; i < s->n_inputs; i++) s->inputs[i].place -= s->inputs[i].place > target;
+    for (int64_t i = 0; i < s->n_inputs; i++)
+        s->inputs[i].place -= targets_before(s, &s->inputs[i]);
+    if (s->weight.name) s->weight.place -= targets_before(s, &s->weight);
     s->target.place = -1;
     return FANIN_OK;
 }

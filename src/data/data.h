@@ -46,6 +46,7 @@ struct fi_read_request {
     enum fanin_part part;
     const struct fi_table *like;
     bool labels_optional; /* prediction: labels that are missing are no error */
+    const char *weights;  /* the column that holds the samples' weights; NULL, or no column: none */
     const char *dir;
     const void *schema_in;  /* schema of a saved model (a text), NULL when training */
     const char *schema_out; /* set by the reader: what predict needs to read alike, JSON, or NULL */
@@ -58,6 +59,8 @@ struct fi_reader {
     bool needs_path;
     bool synthetic; /* may be asked for FANIN_TEST without a path: draws fresh samples */
     enum fanin_status (*read)(struct fi_read_request *request, struct fi_table *out);
+    /* A file of one number a line; NULL: read() gives samples of one number. */
+    enum fanin_status (*numbers)(struct fi_read_request *request, float **out, int64_t *n);
 };
 
 /* One part of a data set: rows of a table. */
@@ -129,6 +132,8 @@ enum fanin_status fi_data_split(fanin_data *data, double validation_fraction, do
 /* Fits the fill values, the normalization and the scale of the targets on the training part, and
  * fills what is missing in all parts. */
 enum fanin_status fi_data_fit(fanin_data *data);
+/* The samples' weights, where they are a file of their own (weights.c), and whether any counts. */
+enum fanin_status fi_data_weigh(fanin_data *data, const char *sample_weights, const char *path);
 /* Puts data->fill where values of a table are missing. */
 void fi_data_fill(const fanin_data *data, struct fi_table *table);
 /* Refuses a table whose samples or labels do not fit the others (`like`). `path` begins the

@@ -140,6 +140,7 @@ static enum fanin_status read_part(struct loading *l, enum fanin_part part, cons
                                       .part = part,
                                       .like = like,
                                       .dir = l->options.dir,
+                                      .weights = l->options.sample_weights,
                                       .schema_in = *schema};
     struct fi_table *table = &d->tables[part];
     FI_TRY(fi_reader_call(l->reader, &request, table));
@@ -212,6 +213,9 @@ static enum fanin_status load(struct loading *l) {
         if (l->sources[p].path || fresh) FI_TRY(read_part(l, (enum fanin_part)p, &schema, holds));
     }
     FI_TRY(split(l));
+    const char *weights = NULL;
+    FI_TRY(join(&d->arena, l->options.dir, l->options.sample_weights, &weights));
+    FI_TRY(fi_data_weigh(d, l->options.sample_weights, weights));
     FI_TRY(fi_data_fit(d));
     FI_TRY(fi_data_write_schema(d, schema));
     return describe(d);

@@ -97,6 +97,7 @@ static enum fanin_status read_data(fanin_recipe *r) {
                                           .validation_labels = keys->validation_labels,
                                           .test = keys->test,
                                           .test_labels = keys->test_labels,
+                                          .sample_weights = keys->sample_weights,
                                           .validation_fraction = keys->validation_fraction,
                                           .test_fraction = keys->test_fraction,
                                           .normalize = normalize ? normalize->text : NULL,

@@ -31,6 +31,7 @@ struct fi_section_data {
     struct fanin_rule_ref reader;
     const char *dir, *train, *train_labels, *validation, *validation_labels, *test, *test_labels;
     double validation_fraction, test_fraction;
+    const char *sample_weights;
     int normalize;
 };
 struct fi_section_train {

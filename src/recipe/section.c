@@ -58,6 +58,7 @@ static const struct fanin_attr_spec data_keys[] = {
     PATH_KEY(test_labels, "their labels"),
     FRACTION_KEY(validation_fraction, "part of `train` held out for validation"),
     FRACTION_KEY(test_fraction, "part of `train` held out for the test"),
+    PATH_KEY(sample_weights, "what samples count in the loss: a column, or a file of numbers"),
     FI_ATTR_CHOICE(struct fi_section_data, normalize, 0, "mean_std|min_max|none",
                    "how inputs are scaled, fitted on the training part"),
     FI_ATTR_END};

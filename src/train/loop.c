@@ -323,11 +323,24 @@ static enum fanin_status check_early_stop(struct run *r) {
     return r->at.best_params ? FANIN_OK : FANIN_ERR_MEMORY;
 }
 
+/* Numbers of categories cannot be mixed: what lies between two of them is a third. */
+static enum fanin_status check_mixup(const struct run *r) {
+    const struct fi_table *t = &r->data->tables[FANIN_TRAIN];
+    for (int64_t c = 0; r->o->mixup > 0 && t->vocabulary && c < t->shape.cols; c++)
+        if (t->vocabulary[c] > 0)
+            return fi_fail(r->model->ctx, FANIN_ERR_RECIPE,
+                           "train.mixup: input %s is the number of a category, which cannot be "
+                           "mixed: read it with categories: one_hot, or set train.mixup to 0",
+                           t->input_names ? t->input_names[c] : "");
+    return FANIN_OK;
+}
+
 static enum fanin_status prepare(struct run *r) {
     struct fanin_train_options o = *r->o;
     r->rows = fanin_data_rows(r->data, FANIN_TRAIN);
     r->epochs = r->o->epochs > 0 ? r->o->epochs : 10;
     FI_TRY(fi_check_data(r->model, r->data));
+    FI_TRY(check_mixup(r));
     if (o.batch > r->rows)
         return fi_fail(r->model->ctx, FANIN_ERR_RECIPE,
                        "train.batch %lld is more than the %lld training samples: set it to %lld or "

@@ -63,8 +63,9 @@ static enum fanin_status fill_category(const struct filling *f, const struct csv
     return FANIN_OK;
 }
 
-static enum fanin_status fill_target(struct filling *f, const struct csv_row *row) {
-    const struct csv_column *c = &f->schema->target;
+/* The k-th target. */
+static enum fanin_status fill_target(struct filling *f, const struct csv_row *row, int64_t k) {
+    const struct csv_column *c = k ? &f->schema->others[k - 1] : &f->schema->target;
     struct fi_table *t = f->table;
     const char *cell = row->cells[c->place];
     char buffer[32];
@@ -75,12 +76,20 @@ static enum fanin_status fill_target(struct filling *f, const struct csv_row *ro
                                              "is a missing value, but the target must "
                                              "be there in every row");
     }
-    if (t->task == FANIN_REGRESSION) return fill_number(f, row, c, false, &t->targets[f->row]);
+    if (t->task == FANIN_REGRESSION)
+        return fill_number(f, row, c, false, &t->targets[f->row * t->n_outputs + k]);
     int64_t label =
         fi_csv_find(&f->schema->classes, fi_csv_class(f->file, f->schema, cell, buffer));
     if (label < 0) return bad_cell(f, row, c, "is no class of the training data");
     t->labels[f->row] = (int32_t)label;
     return FANIN_OK;
+}
+
+static enum fanin_status fill_weight(const struct filling *f, const struct csv_row *row) {
+    const struct csv_column *c = &f->schema->weight;
+    float *to = &f->table->weights[f->row];
+    FI_TRY(fill_number(f, row, c, false, to));
+    return *to >= 0 ? FANIN_OK : bad_cell(f, row, c, "is below 0, which no weight may be");
 }
 
 static enum fanin_status fill_row(void *arg, const struct csv_row *row) {
@@ -97,7 +106,9 @@ static enum fanin_status fill_row(void *arg, const struct csv_row *row) {
         FI_TRY(fill_number(f, row, c, c->missing != CSV_MISSING_ERROR, x + c->first));
         if (c->flag) x[c->first + 1] = (float)isnan(x[c->first]);
     }
-    if (f->table->task != FANIN_UNLABELED) FI_TRY(fill_target(f, row));
+    for (int64_t k = 0; f->table->task != FANIN_UNLABELED && k <= s->n_others; k++)
+        FI_TRY(fill_target(f, row, k));
+    if (f->table->weights) FI_TRY(fill_weight(f, row));
     f->row++;
     return FANIN_OK;
 }
@@ -156,11 +167,18 @@ static enum fanin_status make_table(struct fi_arena *arena, const struct csv_sch
         if (!out->output_names || !out->labels) return FANIN_ERR_MEMORY;
         for (int64_t c = 0; c < s->classes.n; c++) out->output_names[c] = s->classes.list[c].text;
     } else if (out->task == FANIN_REGRESSION) {
-        out->n_outputs = 1;
-        out->targets = fi_arena_alloc(arena, out->n, sizeof(float));
-        out->output_names = fi_arena_alloc(arena, 1, sizeof(*out->output_names));
+        if (!fi_mul(out->n, 1 + s->n_others, &cells))
+            return fi_fail_memory(arena->ctx, "a table", SIZE_MAX);
+        out->n_outputs = 1 + s->n_others;
+        out->targets = fi_arena_alloc(arena, cells, sizeof(float));
+        out->output_names = fi_arena_alloc(arena, out->n_outputs, sizeof(*out->output_names));
         if (!out->targets || !out->output_names) return FANIN_ERR_MEMORY;
-        out->output_names[0] = s->target.name;
+        for (int64_t k = 0; k < out->n_outputs; k++)
+            out->output_names[k] = k ? s->others[k - 1].name : s->target.name;
+    }
+    if (s->weight.name && s->weight.place >= 0) {
+        out->weights = fi_arena_alloc(arena, out->n, sizeof(float));
+        if (!out->weights) return FANIN_ERR_MEMORY;
     }
     return describe_inputs(arena, s, out);
 }
@@ -190,9 +208,45 @@ static enum fanin_status understand(struct fi_read_request *r, const struct csv_
                                     struct csv_schema *schema) {
     if (r->schema_in) return fi_csv_locate(schema, file, r->arena, r->labels_optional);
     if (r->like) return fi_csv_plain(schema, file, r->arena, r->attrs, r->like);
-    FI_TRY(fi_csv_learn(schema, file, r->arena, r->attrs));
+    FI_TRY(fi_csv_learn(schema, file, r->arena, r->attrs, r->weights));
     r->schema_out = fi_csv_schema_write(schema, r->arena);
     return r->schema_out ? FANIN_OK : FANIN_ERR_MEMORY;
+}
+
+/* ---- a column of numbers ------------------------------------------------------------------------- */
+
+struct numbers {
+    const struct csv_file *file;
+    struct fi_arena *arena;
+    float *values;
+    int64_t n, cap;
+};
+
+/* Behind a first line that is no number, which is a name. */
+static enum fanin_status add_number(void *arg, const struct csv_row *row) {
+    struct numbers *list = arg;
+    double value;
+    const enum csv_cell kind = fi_csv_number(list->file, row->cells[0], &value);
+    if (row->index == 0 && kind == CSV_TEXT) return FANIN_OK;
+    if (row->n != 1 || kind != CSV_NUMBER)
+        return fi_fail(list->file->ctx, FANIN_ERR_DATA,
+                       "%s:%lld: '%.40s': there must be one number a line", list->file->path,
+                       (long long)row->line, row->cells[0]);
+    FI_TRY(fi_arena_grow(list->arena, (void **)&list->values, &list->cap, list->n + 1,
+                         sizeof(*list->values)));
+    list->values[list->n++] = (float)value;
+    return FANIN_OK;
+}
+
+static enum fanin_status read_numbers(struct fi_read_request *r, float **out, int64_t *n) {
+    struct csv_file file;
+    struct numbers list = {.file = &file, .arena = r->arena};
+    FI_TRY(fi_csv_open(&file, r->ctx, r->path, "auto"));
+    const enum fanin_status status = fi_csv_scan(&file, add_number, &list);
+    fi_csv_close(&file);
+    *out = list.values;
+    *n = list.n;
+    return status;
 }
 
 static enum fanin_status read_csv(struct fi_read_request *r, struct fi_table *out) {
@@ -213,9 +267,9 @@ static enum fanin_status read_csv(struct fi_read_request *r, struct fi_table *ou
 }
 
 static const struct fanin_attr_spec specs[] = {
-    FI_ATTR_STRING(
-        struct csv, target, NULL,
-        "the column to predict: its name, or its number from 1 as a text; default: the last", 0),
+    FI_ATTR_TEXTS(struct csv, target,
+                  "the column to predict, or several of numbers: by name, or by number from 1 as a "
+                  "text; default: the last"),
     FI_ATTR_CHOICE(struct csv, header, CSV_HEADER_AUTO, "auto|yes|no",
                    "whether the first line names the columns"),
     FI_ATTR_STRING(struct csv, delimiter, "auto",
@@ -250,4 +304,5 @@ FI_RECORD(reader, csv) = {
     .suffixes = ".csv .tsv .txt .data .csv.gz .tsv.gz",
     .needs_path = true,
     .read = read_csv,
+    .numbers = read_numbers,
 };
