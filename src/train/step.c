@@ -456,7 +456,7 @@ static enum fanin_status check_batch(fanin_trainer *t, const struct fanin_batch 
                        "loss %s takes labels or targets, not both at once", loss->head.name);
     t->model->truth =
         loss->takes & given & FI_TAKES_LABELS ? FANIN_CLASSIFICATION : FANIN_REGRESSION;
-    for (int64_t r = 0; r < b->n && t->model->truth == FANIN_CLASSIFICATION; r++)
+    for (int64_t r = 0; r < b->n && b->labels && t->model->truth == FANIN_CLASSIFICATION; r++)
         FI_TRY(fi_check_label(t->model, b->labels[r], r));
     for (int64_t r = 0; r < b->n && t->model->truth == FANIN_REGRESSION; r++)
         FI_TRY(fi_check_target(t->model, b->targets + r * fanin_model_outputs(t->model), r));
