@@ -22,7 +22,7 @@ static const struct opt options[] = {
     {"set", 0, OPT_LIST, offsetof(struct check_fields, set), "PATH=VALUE", "change the recipe", 0,
      0},
     {"batch", 0, OPT_COUNT, offsetof(struct check_fields, batch), "N",
-     "samples to look at; default: the recipe's batch, at most 128", 2, 4096},
+     "samples to look at; default: the recipe's batch, at most 128", 2, 256},
     {"seeds", 0, OPT_COUNT, offsetof(struct check_fields, seeds), "K",
      "starts to look at; default: 3", 1, 1000},
     RECIPE_SEED,

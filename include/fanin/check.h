@@ -24,7 +24,7 @@ typedef struct fanin_check fanin_check;
 /* Set size to sizeof(struct fanin_check_options); a zero field means its default. */
 struct fanin_check_options {
     size_t size;
-    int64_t batch; /* samples looked at; default: the recipe's batch, at most 128 */
+    int64_t batch; /* samples looked at, up to 256; default: the recipe's batch, at most 128 */
     int seeds;     /* starts looked at: the recipe's seed and those after it; default 3 */
     int sharpness; /* 1: the largest curvature of the loss, by power iteration */
 };

@@ -15,7 +15,8 @@
 #include "kernel/kernel.h"
 #include "kernel/math.h"
 
-#define MOST_ROWS 128
+#define MOST_ROWS 128 /* unless more are asked for */
+#define LIMIT 256      /* theory keeps all pairs of samples at every node */
 
 /* ---- the batch ------------------------------------------------------------------------------------- */
 
@@ -53,7 +54,7 @@ static void add_figure(double *sum, double *squares, double x) {
     *squares += x * x;
 }
 
-static void add_figures(struct fanin_check_layer *layer, const struct fi_figures *f) {
+static void add_figures(struct fanin_check_layer *layer, const struct fanin_check_figures *f) {
     add_figure(&layer->measured.mean, &layer->spread.mean, f->mean);
     add_figure(&layer->measured.second, &layer->spread.second, f->second);
     add_figure(&layer->measured.cosine, &layer->spread.cosine, f->cosine);
@@ -94,7 +95,7 @@ static enum fanin_status measure(const struct fi_look *look, double loss) {
     double *work = fi_alloc(check->ctx, most, sizeof *work);
     if (!work) return FANIN_ERR_MEMORY;
     for (int i = 0; i < net->n_nodes; i++) {
-        struct fi_figures f;
+        struct fanin_check_figures f;
         fi_measure_node(&f, &look->trainer->exec->y[i], &look->trainer->exec->dy[i],
                         look->batch.rows, work);
         add_figures(&check->layers[i], &f);
@@ -145,9 +146,7 @@ static void take_prediction(const struct fi_look *look, const struct fi_predicti
     struct fanin_check *check = look->check;
     for (int i = 0; i < look->net->n_nodes; i++) {
         struct fanin_check_layer *l = &check->layers[i];
-        struct fi_figures f;
-        fi_predicted_node(&f, &p->nodes[i]);
-        l->predicted = (struct fanin_check_figures){f.mean, f.second, f.cosine, f.grad};
+        fi_predicted_node(&l->predicted, &p->nodes[i]);
         l->begun_anew = p->nodes[i].measured;
         l->chi = p->nodes[i].chi;
     }
@@ -300,11 +299,9 @@ static enum fanin_status look_at(struct fi_look *look, const struct fanin_check_
 /* How many rows are looked at. */
 static int64_t choose_batch(const fanin_data *data, const struct fanin_train_options *train,
                             const struct fanin_check_options *options) {
-    const int64_t given = options->batch > 0 ? options->batch
-                          : train->batch > 0 ? train->batch
-                                             : 128;
-    const int64_t most = options->batch > 0 ? given : FI_MIN(given, MOST_ROWS);
-    return FI_MIN(most, fanin_data_rows(data, FANIN_TRAIN));
+    int64_t rows = options->batch;
+    if (rows == 0) rows = train->batch > 0 ? FI_MIN(train->batch, MOST_ROWS) : MOST_ROWS;
+    return FI_MIN(rows, fanin_data_rows(data, FANIN_TRAIN));
 }
 
 enum fanin_status fi_check_add(fanin_check *check, fanin_model *model, const fanin_data *data,
@@ -315,6 +312,9 @@ enum fanin_status fi_check_add(fanin_check *check, fanin_model *model, const fan
     struct fi_look look = {
         .check = check, .model = model, .net = model->net, .data = data, .train = train};
     struct source source = {.data = data, .raw = model->task != FANIN_REGRESSION};
+    if (options->batch < 0 || options->batch > LIMIT)
+        return fi_fail(check->ctx, FANIN_ERR_ARGUMENT, "a check looks at up to %d samples, not %lld",
+                       LIMIT, (long long)options->batch);
     if (check->seeds == 0) {
         r->batch = choose_batch(data, train, options);
         r->seed = model->seed;
@@ -323,13 +323,23 @@ enum fanin_status fi_check_add(fanin_check *check, fanin_model *model, const fan
     watching.batch = r->batch;
     watching.shards = 1;
     watching.allow_symmetric = 1;
-    source.index = fi_alloc(check->ctx, r->batch, sizeof *source.index);
-    if (!source.index) return FANIN_ERR_MEMORY;
+    const int64_t size = model->net->param_size;
+    struct fi_arena work;
+    fi_arena_init(&work, check->ctx);
+    source.index = fi_arena_alloc(&work, r->batch, sizeof *source.index);
+    fi_real *origin = fi_arena_alloc(&work, size, sizeof *origin);
+    if (!source.index || !origin) {
+        fi_arena_free(&work);
+        return FANIN_ERR_MEMORY;
+    }
+    memcpy(origin, model->params, (size_t)size * sizeof *origin);
+    look.origin = origin;
     fi_data_order(data, FANIN_TRAIN, r->seed, 0, 0, r->batch, source.index);
     enum fanin_status status = fi_trainer_create(&look.trainer, model, &watching, true);
     if (status == FANIN_OK) status = look_at(&look, options, &source);
     fanin_trainer_free(look.trainer);
-    fi_free(check->ctx, source.index);
+    memcpy(model->params, origin, (size_t)size * sizeof *origin);
+    fi_arena_free(&work);
     return status;
 }
 

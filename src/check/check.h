@@ -37,6 +37,7 @@ struct fi_look {
     const struct fanin_train_options *train;
     fanin_trainer *trainer; /* watching; has just probed the batch; NULL for findings */
     struct fi_batch batch;
+    const fi_real *origin; /* the model's parameters as they were: what is run moves statistics */
 };
 
 /* ---- the parts (check.c calls them in this order) ------------------------------------------------ */

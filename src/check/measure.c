@@ -32,10 +32,10 @@ static double mean_cosine(const struct fanin_tensor *y, int64_t rows, double *su
     return n > 1 ? (length - n) / (n * (n - 1)) : NAN;
 }
 
-void fi_measure_node(struct fi_figures *out, const struct fanin_tensor *y,
+void fi_measure_node(struct fanin_check_figures *out, const struct fanin_tensor *y,
                      const struct fanin_tensor *dy, int64_t rows, double *work) {
     const double share = 1 / ((double)rows * (double)y->cols);
-    *out = (struct fi_figures){.grad = NAN};
+    *out = (struct fanin_check_figures){.grad = NAN};
     for (int64_t r = 0; r < rows; r++) {
         out->mean += share * row_sum(y->data + r * y->ld, y->cols);
         out->second += share * row_squares(y->data + r * y->ld, y->cols);
@@ -48,11 +48,11 @@ void fi_measure_node(struct fi_figures *out, const struct fanin_tensor *y,
     out->grad *= (double)rows * (double)rows;
 }
 
-void fi_predicted_node(struct fi_figures *out, const struct fi_node_law *law) {
+void fi_predicted_node(struct fanin_check_figures *out, const struct fi_node_law *law) {
     const struct fanin_signal *s = &law->signal;
     const int64_t n = s->n;
     double pairs = 0;
-    *out = (struct fi_figures){.grad = law->gradient ? 0 : NAN};
+    *out = (struct fanin_check_figures){.grad = law->gradient ? 0 : NAN};
     for (int64_t a = 0; a < n; a++) {
         const double q = s->cov[a * n + a] + s->mean[a] * s->mean[a];
         out->mean += s->mean[a] / (double)n;

@@ -61,33 +61,27 @@ static enum fanin_status loss_of_constant(const struct fi_look *look) {
 
 /* ---- the first update ------------------------------------------------------------------------------ */
 
-static enum fanin_status first_update(const struct fi_look *look) {
-    fanin_trainer *t = look->trainer;
-    const int64_t size = look->net->param_size;
-    fi_real *before = fi_alloc(look->check->ctx, size, sizeof *before);
-    if (!before) return FANIN_ERR_MEMORY;
-    memcpy(before, look->model->params, (size_t)size * sizeof *before);
-    fi_trainer_apply_first(t, &look->check->result.lr);
+static void first_update(const struct fi_look *look) {
+    memcpy(look->model->params, look->origin,
+           (size_t)look->net->param_size * sizeof *look->origin);
+    fi_trainer_apply_first(look->trainer, &look->check->result.lr);
     for (int i = 0; i < look->net->n_params; i++) {
         const struct fi_param *p = &look->net->params[i];
         const double rms = look->check->params[i].rms;
         double sum = 0;
         for (int64_t k = p->offset; k < p->offset + p->size; k++) {
-            const double moved = (double)look->model->params[k] - (double)before[k];
+            const double moved = (double)look->model->params[k] - (double)look->origin[k];
             sum += moved * moved;
         }
         look->check->params[i].update = rms > 0 ? sqrt(sum / (double)p->count) / rms : NAN;
     }
-    memcpy(look->model->params, before, (size_t)size * sizeof *before);
-    fi_free(look->check->ctx, before);
-    return FANIN_OK;
 }
 
 /* ---- sharpness ------------------------------------------------------------------------------------- */
 
 struct power {
     const struct fi_look *look;
-    fi_real *origin, *v, *plus;
+    fi_real *v, *plus;
     int64_t n;
 };
 
@@ -95,7 +89,7 @@ struct power {
 static enum fanin_status gradient_at(const struct power *p, double step) {
     double loss;
     for (int64_t i = 0; i < p->n; i++)
-        p->look->model->params[i] = p->origin[i] + (fi_real)step * p->v[i];
+        p->look->model->params[i] = p->look->origin[i] + (fi_real)step * p->v[i];
     return fi_trainer_probe(p->look->trainer, &p->look->batch, &loss);
 }
 
@@ -129,7 +123,7 @@ static double begin_direction(const struct power *p) {
             /* the gradient is a good direction to begin with, and 0 where nothing may move */
             p->v[i] = p->look->trainer->grads[0][i];
             norm += (double)p->v[i] * (double)p->v[i];
-            size += (double)p->origin[i] * (double)p->origin[i];
+            size += (double)p->look->origin[i] * (double)p->look->origin[i];
         }
     }
     norm = sqrt(norm);
@@ -143,11 +137,9 @@ static enum fanin_status find_sharpness(const struct fi_look *look) {
     enum fanin_status status = FANIN_ERR_MEMORY;
     double lambda = 0, before = 0;
     fi_arena_init(&work, look->check->ctx);
-    p.origin = fi_arena_alloc(&work, p.n, sizeof(fi_real));
     p.v = fi_arena_alloc(&work, p.n, sizeof(fi_real));
     p.plus = fi_arena_alloc(&work, p.n, sizeof(fi_real));
-    if (p.origin && p.v && p.plus) {
-        memcpy(p.origin, look->model->params, (size_t)p.n * sizeof(fi_real));
+    if (p.v && p.plus) {
         const double step = begin_direction(&p);
         status = FANIN_OK;
         for (int i = 0; i < ITERATIONS && status == FANIN_OK; i++) {
@@ -155,7 +147,7 @@ static enum fanin_status find_sharpness(const struct fi_look *look) {
             if (fabs(lambda - before) <= ARRIVED * fabs(lambda)) break;
             before = lambda;
         }
-        memcpy(look->model->params, p.origin, (size_t)p.n * sizeof(fi_real));
+        memcpy(look->model->params, look->origin, (size_t)p.n * sizeof(fi_real));
         look->check->result.sharpness = lambda;
     }
     fi_arena_free(&work);
@@ -178,5 +170,6 @@ enum fanin_status fi_check_start(const struct fi_look *look, bool sharpness) {
                         (int64_t)sizeof(fi_real));
     if (sharpness) FI_TRY(find_sharpness(look));
     FI_TRY(fi_trainer_probe(look->trainer, &look->batch, &loss));
-    return first_update(look);
+    first_update(look);
+    return FANIN_OK;
 }

@@ -20,7 +20,7 @@ static enum fanin_status start(fanin_model **out, const fanin_recipe *recipe,
     (void)snprintf(set, sizeof set, "train.seed=%" PRIu64, seed);
     FI_TRY(fanin_recipe_parse(&again, recipe->ctx, "recipe", recipe->json, overrides, 1));
     const enum fanin_status status =
-        fanin_recipe_model(out, again, &data->tables[0].shape, fanin_data_outputs(data), data);
+        fanin_recipe_model(out, again, fanin_data_shape(data), fanin_data_outputs(data), data);
     fanin_recipe_free(again);
     return status;
 }
@@ -31,7 +31,7 @@ static enum fanin_status look_at_seeds(fanin_check *check, const fanin_recipe *r
     const int seeds = options->seeds > 0 ? options->seeds : DEFAULT_SEEDS;
     fanin_model *first;
     FI_TRY(
-        fanin_recipe_model(&first, recipe, &data->tables[0].shape, fanin_data_outputs(data), data));
+        fanin_recipe_model(&first, recipe, fanin_data_shape(data), fanin_data_outputs(data), data));
     enum fanin_status status = fi_check_data(first, data);
     if (status == FANIN_OK) status = fi_check_add(check, first, data, &recipe->train, options);
     for (int k = 1; k < seeds && status == FANIN_OK; k++) {

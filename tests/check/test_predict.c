@@ -18,7 +18,7 @@
 #define MAX_NODES 80
 
 struct net_figures {
-    struct fi_figures predicted[MAX_NODES], measured[MAX_NODES];
+    struct fanin_check_figures predicted[MAX_NODES], measured[MAX_NODES];
     char names[MAX_NODES][32];
     int n;
 };
@@ -52,7 +52,7 @@ static void run_seed(struct net_figures *f, const fanin_recipe *recipe, fanin_mo
     f->n = model->net->n_nodes;
     assert_true(f->n <= MAX_NODES);
     for (int i = 0; i < f->n; i++) {
-        struct fi_figures one;
+        struct fanin_check_figures one;
         fi_measure_node(&one, &trainer->exec->y[i], &trainer->exec->dy[i], BATCH, work);
         f->measured[i].mean += one.mean / SEEDS;
         f->measured[i].second += one.second / SEEDS;
