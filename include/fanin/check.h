@@ -62,11 +62,13 @@ struct fanin_check_layer {
     double chi;     /* predicted: gradient second moment before this node over that behind */
     double band;    /* |ln(measured / predicted)| that a net of this width explains */
     int outside;    /* 1: second is outside the band; 2: grad is; 3: both */
-    struct fanin_check_few tied;        /* every step keeps them equal to another unit */
-    struct fanin_check_few almost_tied; /* incoming weights at |cosine| > 0.999 to another's */
-    struct fanin_check_few dead;        /* slope 0 on every sample */
-    struct fanin_check_few saturated;   /* slope below 1/20 of its largest on 95 % of samples */
-    struct fanin_check_few constant;    /* the same output for every sample */
+    struct fanin_check_few tied; /* every step keeps them equal to another unit */
+    struct fanin_check_few
+        almost_tied;             /* else, incoming weights at |cosine| > 0.999 to another's */
+    struct fanin_check_few dead; /* never active: output and slope 0 on every sample */
+    /* where the activation flattens out, the slope below 1/20 of its largest, on 95 % of samples */
+    struct fanin_check_few saturated;
+    struct fanin_check_few constant;            /* the same output for every sample */
     struct fanin_check_histogram values, grads; /* of the first start */
 };
 

@@ -12,6 +12,8 @@
 #define ALMOST 0.999     /* |cosine| of the incoming weights of two units */
 #define FLAT 0.05        /* a slope below this part of the curve's largest */
 #define MOSTLY 0.95      /* … on more than this part of the samples */
+#define FAR 1e4          /* an input at the end of a curve … */
+#define LEVEL 1e-3       /* … where a slope below this part of the largest is none */
 #define MOST_UNITS 4096  /* wider layers are not compared unit with unit */
 #define SAME_OUTPUT 1e-6 /* spread of a constant output, over its size */
 
@@ -121,7 +123,8 @@ static enum fanin_status find_almost_tied(const struct fi_look *look, int node,
         qsort(order, (size_t)p->out, sizeof *order, by_place);
         mark_near(rows, order, p->out, p->in, near);
         for (int64_t o = 0; o < p->out; o++)
-            if (near[o]) add_unit(&check->layers[node].almost_tied, o);
+            if (near[o] && !check->symmetry.tied[node][o])
+                add_unit(&check->layers[node].almost_tied, o);
     }
     fi_arena_free(&work);
     return ready ? FANIN_OK : FANIN_ERR_MEMORY;
@@ -129,29 +132,43 @@ static enum fanin_status find_almost_tied(const struct fi_look *look, int node,
 
 /* ---- dead, saturated, constant --------------------------------------------------------------------- */
 
-/* The curve's largest slope where inputs are found. */
-static double largest_slope(const struct fi_node *node) {
+/* The ends of a curve: what is small there, and whether it flattens out (a leaky slope does not).
+ */
+struct flatness {
+    double slope;      /* below it a sample counts */
+    bool below, above; /* 0 */
+};
+
+static struct flatness flatness_of(const struct fi_node *node) {
+    const struct fanin_curve *curve = node->op->curve;
     double most = 0;
-    for (int i = -512; i <= 512; i++)
-        most = FI_MAX(most, fabs(node->op->curve->df(node->attrs, i / 64.0)));
-    return most;
+    for (int i = -512; i <= 512; i++) /* where inputs are found */
+        most = FI_MAX(most, fabs(curve->df(node->attrs, i / 64.0)));
+    return (struct flatness){.slope = FLAT * most,
+                             .below = fabs(curve->df(node->attrs, -FAR)) < LEVEL * most,
+                             .above = fabs(curve->df(node->attrs, FAR)) < LEVEL * most};
 }
 
+/* Dead: off for every sample, the output 0 and flat. Saturated: flat for most, and not just off. */
 static void find_flat(const struct fi_look *look, int node) {
     const struct fi_node *n = &look->net->nodes[node];
     const struct fanin_tensor *x = &look->trainer->exec->y[n->inputs[0]];
+    const struct fanin_tensor *y = &look->trainer->exec->y[node];
     struct fanin_check_layer *layer = &look->check->layers[node];
-    const double flat = FLAT * largest_slope(n);
+    const struct flatness flat = flatness_of(n);
     for (int64_t u = 0; u < x->cols; u++) {
-        int64_t zero = 0, low = 0;
+        int64_t off = 0, low = 0;
         for (int64_t r = 0; r < look->batch.rows; r++) {
-            const double slope = fabs(n->op->curve->df(n->attrs, (double)x->data[r * x->ld + u]));
-            zero += slope == 0;
-            low += slope < flat;
+            const double at = (double)x->data[r * x->ld + u];
+            const double slope = fabs(n->op->curve->df(n->attrs, at));
+            if (slope == 0 && y->data[r * y->ld + u] == 0)
+                off++;
+            else
+                low += slope < flat.slope && (at < 0 ? flat.below : flat.above);
         }
-        if (zero == look->batch.rows)
+        if (off == look->batch.rows)
             add_unit(&layer->dead, u);
-        else if ((double)low > MOSTLY * (double)look->batch.rows && !n->op->curve->n_kinks)
+        else if (low > 0 && (double)(low + off) > MOSTLY * (double)look->batch.rows)
             add_unit(&layer->saturated, u);
     }
 }
