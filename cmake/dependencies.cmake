@@ -14,3 +14,10 @@ set(FANIN_PC_LIBS -lzip -lcsv -lm -lpthread)
 set(FANIN_LIBRARIES ${FANIN_DEPS_LIBRARIES} csv m Threads::Threads)
 set(FANIN_INCLUDE_DIRS ${FANIN_DEPS_INCLUDE_DIRS} ${CSV_INCLUDE_DIR})
 set(FANIN_CLI_LIBRARIES jansson)
+
+# Inlined in pages, so needed while building only.
+find_file(CHART_JS NAMES chart.min.js Chart.min.js
+    PATHS /usr/share/javascript/chart.js /usr/share/nodejs/chart.js/dist /usr/share/javascript/chartjs NO_CMAKE_FIND_ROOT_PATH)
+if(NOT CHART_JS)
+    message(FATAL_ERROR "Chart.js 3 is missing: install libjs-chart.js, or say where it is with -DCHART_JS=…/chart.min.js")
+endif()

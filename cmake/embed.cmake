@@ -20,15 +20,11 @@ const size_t ${name}_size = ${size};
 endif()
 
 set(FANIN_EMBED_SCRIPT ${CMAKE_CURRENT_LIST_FILE})
-# fanin_embed(<out variable> <file> <name>): the generated source, or nothing when there is no such file.
+# fanin_embed(<out variable> <file> <name>): the generated source.
 function(fanin_embed out input name)
-    file(GLOB present CONFIGURE_DEPENDS ${input})
-    set(${out} "" PARENT_SCOPE)
-    if(present)
-        set(output ${PROJECT_BINARY_DIR}/${name}.c)
-        add_custom_command(OUTPUT ${output} DEPENDS ${input} ${FANIN_EMBED_SCRIPT}
-            COMMAND ${CMAKE_COMMAND} -Dinput=${input} -Doutput=${output} -Dname=${name} -P ${FANIN_EMBED_SCRIPT}
-            COMMENT "Embedding ${input}" VERBATIM)
-        set(${out} ${output} PARENT_SCOPE)
-    endif()
+    set(output ${PROJECT_BINARY_DIR}/${name}.c)
+    add_custom_command(OUTPUT ${output} DEPENDS ${input} ${FANIN_EMBED_SCRIPT}
+        COMMAND ${CMAKE_COMMAND} -Dinput=${input} -Doutput=${output} -Dname=${name} -P ${FANIN_EMBED_SCRIPT}
+        COMMENT "Embedding ${input}" VERBATIM)
+    set(${out} ${output} PARENT_SCOPE)
 endfunction()

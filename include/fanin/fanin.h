@@ -9,6 +9,7 @@
 #include <fanin/format.h>
 #include <fanin/model.h>
 #include <fanin/net.h>
+#include <fanin/page.h>
 #include <fanin/recipe.h>
 #include <fanin/record.h>
 #include <fanin/report.h>

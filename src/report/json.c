@@ -14,48 +14,9 @@
 #include <math.h>
 #include <string.h>
 
-/* Bytes of the well-formed UTF-8 sequence at s, 0 if it is none (RFC 3629: no surrogates,
- * shortest). */
-static int utf8_length(const unsigned char *s) {
-    static const struct {
-        unsigned char first_min, first_max, second_min, second_max;
-        int length;
-    } forms[] = {{0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-                 {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3},
-                 {0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
-                 {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4}};
-    if (s[0] < 0x80) return 1;
-    for (int f = 0; f < FI_COUNT(forms); f++) {
-        if (s[0] < forms[f].first_min || s[0] > forms[f].first_max) continue;
-        if (s[1] < forms[f].second_min || s[1] > forms[f].second_max) return 0;
-        for (int k = 2; k < forms[f].length; k++)
-            if ((s[k] & 0xc0) != 0x80) return 0;
-        return forms[f].length;
-    }
-    return 0;
-}
-
-static void add_string(struct fi_text *line, const char *text) {
-    const unsigned char *s = (const unsigned char *)(text ? text : "");
-    fi_text_add(line, "\"");
-    while (*s) {
-        int length = utf8_length(s);
-        if (length == 0)
-            fi_text_add(line, "\\ufffd");
-        else if (*s < 0x20 || *s == 0x7f)
-            fi_text_add(line, "\\u%04x", *s);
-        else if (*s == '"' || *s == '\\')
-            fi_text_add(line, "\\%c", *s);
-        else
-            fi_text_add(line, "%.*s", length, (const char *)s);
-        s += length > 0 ? length : 1;
-    }
-    fi_text_add(line, "\"");
-}
-
 static void add_key(struct fi_text *line, const char *key) {
     fi_text_add(line, ",");
-    add_string(line, key);
+    fi_quote(line, key);
     fi_text_add(line, ":");
 }
 
@@ -86,7 +47,7 @@ static void add_figures(struct fi_text *line, const struct fanin_figure *figures
         if (isfinite(figures[i].value) || is_reserved(figures[i].name)) continue;
         fi_number_exact(number, figures[i].value);
         fi_text_add(line, "%s", comma);
-        add_string(line, figures[i].name);
+        fi_quote(line, figures[i].name);
         fi_text_add(line, ":\"%s\"", number);
         comma = ",";
     }
@@ -97,7 +58,7 @@ static void add_texts(struct fi_text *line, const struct fanin_text *texts, int 
     for (int i = 0; i < n; i++) {
         if (is_reserved(texts[i].name)) continue;
         add_key(line, texts[i].name);
-        add_string(line, texts[i].value);
+        fi_quote(line, texts[i].value);
     }
 }
 
@@ -114,7 +75,7 @@ static void add_confusion(struct fi_text *line, const struct fanin_event *e) {
     fi_text_add(line, ",\"classes\":[");
     for (int64_t i = 0; i < e->n_classes; i++) {
         if (i) fi_text_add(line, ",");
-        add_string(line, e->class_names[i]);
+        fi_quote(line, e->class_names[i]);
     }
     fi_text_add(line, "]");
 }
@@ -137,7 +98,7 @@ static void write_note(fanin_report *report, const char *what, const struct fani
                        int n_texts, const struct fanin_figure *figures, int n_figures) {
     struct fi_text *line = &report->line;
     fi_text_add(line, "{\"event\":");
-    add_string(line, what);
+    fi_quote(line, what);
     add_texts(line, texts, n_texts);
     add_figures(line, figures, n_figures);
     fi_text_add(line, "}\n");

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The life of a report, and what its writers share: numbers as text, look-up in events, the clock.
+ * The life of a report, and what its writers share: look-up in events, the clock.
  */
 #include "report/report.h"
 
-#include <locale.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -21,40 +18,6 @@ const char *fi_event_name(enum fanin_event_type type) {
                                         [FANIN_EVENT_END] = "end",
                                         [FANIN_EVENT_EVAL] = "eval"};
     return names[type];
-}
-
-/* printf and strtod use the decimal point of the caller's locale; we write '.'. */
-static void neutral_point(char *text) {
-    const char *point = localeconv()->decimal_point;
-    char *found = strcmp(point, ".") != 0 && *point ? strstr(text, point) : NULL;
-    if (!found) return;
-    *found = '.';
-    memmove(found + 1, found + strlen(point), strlen(found + strlen(point)) + 1);
-}
-
-static bool not_finite(char out[FI_NUMBER_SIZE], double value) {
-    if (isfinite(value)) return false;
-    strcpy(out, isnan(value) ? "nan" : value > 0 ? "inf" : "-inf");
-    return true;
-}
-
-void fi_number_exact(char out[FI_NUMBER_SIZE], double value) {
-    if (not_finite(out, value)) return;
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(out, FI_NUMBER_SIZE, "%.*g", digits, value);
-        if (strtod(out, NULL) == value) break;
-    }
-    neutral_point(out);
-}
-
-void fi_number_short(char out[FI_NUMBER_SIZE], double value, int digits) {
-    if (not_finite(out, value)) return;
-    bool whole = value == floor(value) && fabs(value) < 1e15;
-    if (whole)
-        snprintf(out, FI_NUMBER_SIZE, "%.0f", value);
-    else
-        snprintf(out, FI_NUMBER_SIZE, "%.*g", digits, value);
-    neutral_point(out);
 }
 
 const char *fi_event_text(const struct fanin_event *event, const char *name) {

@@ -9,6 +9,7 @@
 #include <fanin/report.h>
 
 #include "base/base.h"
+#include "base/quote.h"
 
 /* A writer record. */
 struct fi_report {
@@ -32,15 +33,8 @@ struct fanin_report {
     int64_t run_first;
 };
 
-#define FI_NUMBER_SIZE 40
-
 /* The word for an event: "start", "param", "epoch", … */
 const char *fi_event_name(enum fanin_event_type type);
-/* The shortest decimal that reads back as the same double, or "nan", "inf", "-inf"; '.' in any
- * locale. */
-void fi_number_exact(char out[FI_NUMBER_SIZE], double value);
-/* For people: `digits` significant digits. */
-void fi_number_short(char out[FI_NUMBER_SIZE], double value, int digits);
 /* NULL: the event has no such text. */
 const char *fi_event_text(const struct fanin_event *event, const char *name);
 /* NaN: the event has no such figure. */
