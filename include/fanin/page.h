@@ -5,8 +5,8 @@
  *
  *     fanin_page *page;
  *     fanin_page_create(&page, ctx, "net.yaml", "fanin check");
- *     fanin_page_section(page, "Signals", "The root mean square of each layer's output.");
- *     fanin_page_plot(page, &plot);
+ *     fanin_page_add_section(page, "Signals", "The root mean square of each layer's output.");
+ *     fanin_page_add_plot(page, &plot);
  *     status = fanin_page_write(page, my_sink, file);
  *     fanin_page_free(page);
  *
@@ -37,10 +37,10 @@ FANIN_API void fanin_page_free(fanin_page *page);
 /* ---- prose ----------------------------------------------------------------------------------------- */
 
 /* Begins a section; the page's contents link to it. */
-FANIN_API void fanin_page_section(fanin_page *page, const char *title, const char *text);
-FANIN_API void fanin_page_text(fanin_page *page, const char *text);
+FANIN_API void fanin_page_add_section(fanin_page *page, const char *title, const char *text);
+FANIN_API void fanin_page_add_text(fanin_page *page, const char *text);
 /* Preformatted text that is easily copied. json: set it over several lines. */
-FANIN_API void fanin_page_code(fanin_page *page, const char *title, const char *code, int json);
+FANIN_API void fanin_page_add_code(fanin_page *page, const char *title, const char *code, int json);
 
 enum fanin_page_tone { FANIN_PAGE_PLAIN, FANIN_PAGE_GOOD, FANIN_PAGE_CAUTION, FANIN_PAGE_BAD };
 
@@ -54,7 +54,7 @@ struct fanin_page_notice {
     const char *code;  /* a command */
     int large;         /* 1: the page's main result */
 };
-FANIN_API void fanin_page_notice(fanin_page *page, const struct fanin_page_notice *notice);
+FANIN_API void fanin_page_add_notice(fanin_page *page, const struct fanin_page_notice *notice);
 
 /* ---- numbers --------------------------------------------------------------------------------------- */
 
@@ -70,7 +70,7 @@ struct fanin_page_fact {
     struct fanin_page_cell value;
     const char *text;
 };
-FANIN_API void fanin_page_facts(fanin_page *page, const struct fanin_page_fact *facts, int n);
+FANIN_API void fanin_page_add_facts(fanin_page *page, const struct fanin_page_fact *facts, int n);
 
 struct fanin_page_table {
     const char *title;
@@ -79,7 +79,7 @@ struct fanin_page_table {
     const struct fanin_page_cell *cells; /* n_rows × n_columns; the first column heads the row */
     int64_t n_rows;
 };
-FANIN_API void fanin_page_table(fanin_page *page, const struct fanin_page_table *table);
+FANIN_API void fanin_page_add_table(fanin_page *page, const struct fanin_page_table *table);
 
 /* ---- plots: each has the table of its numbers behind it --------------------------------------------- */
 
@@ -114,7 +114,7 @@ struct fanin_page_plot {
     const struct fanin_page_series *series;
     int n_series;
 };
-FANIN_API void fanin_page_plot(fanin_page *page, const struct fanin_page_plot *plot);
+FANIN_API void fanin_page_add_plot(fanin_page *page, const struct fanin_page_plot *plot);
 
 /* Bins of equal width between low and high. */
 struct fanin_page_histogram {
@@ -125,9 +125,9 @@ struct fanin_page_histogram {
 };
 /* Small ones of all, one of them large by choice. A choice holds for all such plots that have a
  * histogram of the same name. Those that count nothing are left out. */
-FANIN_API void fanin_page_histograms(fanin_page *page, const char *title, const char *text,
-                                     const char *x_title,
-                                     const struct fanin_page_histogram *histograms, int64_t n);
+FANIN_API void fanin_page_add_histograms(fanin_page *page, const char *title, const char *text,
+                                         const char *x_title,
+                                         const struct fanin_page_histogram *histograms, int64_t n);
 
 /* A value for each pair of a row and a column, as colours. */
 struct fanin_page_heat {
@@ -141,7 +141,7 @@ struct fanin_page_heat {
     const double *boundary;
     const char *boundary_title;
 };
-FANIN_API void fanin_page_heat(fanin_page *page, const struct fanin_page_heat *heat);
+FANIN_API void fanin_page_add_heat(fanin_page *page, const struct fanin_page_heat *heat);
 
 #ifdef __cplusplus
 }

@@ -133,27 +133,27 @@ void fanin_page_free(fanin_page *page) {
 
 /* ---- prose ----------------------------------------------------------------------------------------- */
 
-void fanin_page_section(fanin_page *page, const char *title, const char *text) {
+void fanin_page_add_section(fanin_page *page, const char *title, const char *text) {
     struct fi_text *out = begin(page, "section");
     add_text(out, "title", title);
     add_text(out, "text", text);
     fi_text_add(out, "}");
 }
 
-void fanin_page_text(fanin_page *page, const char *text) {
+void fanin_page_add_text(fanin_page *page, const char *text) {
     struct fi_text *out = begin(page, "text");
     add_text(out, "text", text);
     fi_text_add(out, "}");
 }
 
-void fanin_page_code(fanin_page *page, const char *title, const char *code, int json) {
+void fanin_page_add_code(fanin_page *page, const char *title, const char *code, int json) {
     struct fi_text *out = begin(page, "code");
     add_text(out, "title", title);
     add_text(out, "code", code);
     fi_text_add(out, ",\"json\":%s}", json ? "true" : "false");
 }
 
-void fanin_page_notice(fanin_page *page, const struct fanin_page_notice *notice) {
+void fanin_page_add_notice(fanin_page *page, const struct fanin_page_notice *notice) {
     static const char *const tones[] = {"plain", "good", "caution", "bad"};
     struct fi_text *out = begin(page, "notice");
     add_text(out, "tone", tones[notice->tone]);
@@ -167,7 +167,7 @@ void fanin_page_notice(fanin_page *page, const struct fanin_page_notice *notice)
 
 /* ---- numbers --------------------------------------------------------------------------------------- */
 
-void fanin_page_facts(fanin_page *page, const struct fanin_page_fact *facts, int n) {
+void fanin_page_add_facts(fanin_page *page, const struct fanin_page_fact *facts, int n) {
     struct fi_text *out = begin(page, "facts");
     fi_text_add(out, ",\"facts\":[");
     for (int i = 0; i < n; i++) {
@@ -180,7 +180,7 @@ void fanin_page_facts(fanin_page *page, const struct fanin_page_fact *facts, int
     fi_text_add(out, "]}");
 }
 
-void fanin_page_table(fanin_page *page, const struct fanin_page_table *table) {
+void fanin_page_add_table(fanin_page *page, const struct fanin_page_table *table) {
     struct fi_text *out = begin(page, "table");
     add_text(out, "title", table->title);
     add_texts(out, "columns", table->columns, table->n_columns);
@@ -209,7 +209,7 @@ static void add_series(struct fi_text *out, const struct fanin_page_series *s) {
     fi_text_add(out, "}");
 }
 
-void fanin_page_plot(fanin_page *page, const struct fanin_page_plot *plot) {
+void fanin_page_add_plot(fanin_page *page, const struct fanin_page_plot *plot) {
     static const char *const scales[] = {"linear", "log", "auto"};
     struct fi_text *out = begin(page, "plot");
     add_text(out, "title", plot->title);
@@ -227,9 +227,9 @@ void fanin_page_plot(fanin_page *page, const struct fanin_page_plot *plot) {
     fi_text_add(out, "]}");
 }
 
-void fanin_page_histograms(fanin_page *page, const char *title, const char *text,
-                           const char *x_title, const struct fanin_page_histogram *histograms,
-                           int64_t n) {
+void fanin_page_add_histograms(fanin_page *page, const char *title, const char *text,
+                               const char *x_title, const struct fanin_page_histogram *histograms,
+                               int64_t n) {
     struct fi_text *out = begin(page, "histograms");
     add_text(out, "title", title);
     add_text(out, "text", text);
@@ -250,7 +250,7 @@ void fanin_page_histograms(fanin_page *page, const char *title, const char *text
     fi_text_add(out, "]}");
 }
 
-void fanin_page_heat(fanin_page *page, const struct fanin_page_heat *heat) {
+void fanin_page_add_heat(fanin_page *page, const struct fanin_page_heat *heat) {
     struct fi_text *out = begin(page, "heat");
     add_text(out, "title", heat->title);
     add_text(out, "text", heat->text);
