@@ -422,9 +422,10 @@ enum fanin_status fi_policies_create(struct fi_policies *out, struct fi_arena *a
 void fi_policies_set_decay(const struct fi_policies *policies, const fanin_net *net);
 /* Does a name match a pattern, in which * stands for any text and ? for any character? */
 bool fi_match(const char *pattern, const char *name);
-/* Whether `init`, `regularize` and `constrain` under this pattern mean the parameter: patterns that
- * match weights leave biases and norm parameters alone. */
-bool fi_policy_means(const fanin_net *net, const char *pattern, const struct fi_param *param);
+/* Whether `init`, `regularize` or `constrain` (set: FANIN_POLICY_…) under this pattern means the
+ * parameter: patterns that match weights leave biases and norm parameters alone. */
+bool fi_policy_means(const fanin_net *net, const char *pattern, const struct fi_param *param,
+                     unsigned set);
 /* Refuses a pattern that matches nothing it could act on, with the nearest. */
 enum fanin_status fi_policy_check_match(const fanin_net *net, const struct fanin_param_policy *p);
 

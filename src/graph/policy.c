@@ -33,15 +33,19 @@ bool fi_match(const char *pattern, const char *name) {
     return *pattern == '\0';
 }
 
-static bool is_weight(const struct fi_param *p) {
-    return p->spec.weight || p->spec.decay;
+/* What acts on it unasked. Of weights that are made from a direction and a length, an initializer
+ * draws the directions, penalties act on the lengths, constraints on both. */
+static bool is_weight(const struct fi_param *p, unsigned set) {
+    return (p->spec.weight && set != FANIN_POLICY_REGULARIZE) ||
+           (p->spec.decay && set != FANIN_POLICY_INIT);
 }
 
-bool fi_policy_means(const fanin_net *net, const char *pattern, const struct fi_param *param) {
+bool fi_policy_means(const fanin_net *net, const char *pattern, const struct fi_param *param,
+                     unsigned set) {
     if (!param->spec.trainable || !fi_match(pattern, param->name)) return false;
-    if (is_weight(param)) return true;
+    if (is_weight(param, set)) return true;
     for (int i = 0; i < net->n_params; i++)
-        if (is_weight(&net->params[i]) && fi_match(pattern, net->params[i].name)) return false;
+        if (is_weight(&net->params[i], set) && fi_match(pattern, net->params[i].name)) return false;
     return true;
 }
 
@@ -118,7 +122,7 @@ static enum fanin_status read_constraints(struct maker *m, struct fi_constraints
 }
 
 /* The rules of the whole run: penalties on weights act on what decays by default, constraints on
- * weights; those on predictions are the trainer's. */
+ * weights and on the lengths that some are made with; those on predictions are the trainer's. */
 static enum fanin_status take_run(struct maker *m, const struct fanin_train_options *o) {
     struct fi_penalties weights;
     struct fi_constraints constraints;
@@ -138,7 +142,7 @@ static enum fanin_status take_run(struct maker *m, const struct fanin_train_opti
         const struct fi_param *p = &m->net->params[i];
         m->out->params[i] = (struct fi_policy){.lr = 1, .decays = p->spec.decay};
         m->out->params[i].penalties = weights;
-        if (p->spec.weight) m->out->params[i].constraints = constraints;
+        if (is_weight(p, FANIN_POLICY_CONSTRAIN)) m->out->params[i].constraints = constraints;
     }
     return FANIN_OK;
 }
@@ -180,15 +184,22 @@ static enum fanin_status take_regularize(struct maker *m, const struct fanin_par
     }
     if (outputs.n > 0) FI_TRY(take_outputs(m, p->match, &outputs));
     if (outputs.n > 0 && weights.n == 0) return FANIN_OK;
-    int matched = 0;
+    int matched = 0, matrices = 0;
     for (int i = 0; i < m->net->n_params; i++) {
         const struct fi_param *param = &m->net->params[i];
         if (!param->spec.trainable || !fi_match(p->match, param->name)) continue;
         matched++;
-        if (!m->opened[i] && !fi_policy_means(m->net, p->match, param)) continue;
+        if (!m->opened[i] && !fi_policy_means(m->net, p->match, param, FANIN_POLICY_REGULARIZE))
+            continue;
         m->out->params[i].penalties = weights;
         m->own[i] = true;
+        matrices += param->spec.layout == FANIN_LAYOUT_PANELS;
     }
+    for (int i = 0; i < weights.n && matrices == 0; i++)
+        if (weights.items[i]->reg->whole)
+            return fi_fail(m->ctx, FANIN_ERR_RECIPE,
+                           "%s acts on weight matrices, and '%.80s' means none",
+                           weights.items[i]->reg->head.name, p->match);
     if (matched > 0 || weights.n == 0) return FANIN_OK;
     return fi_fail(m->ctx, FANIN_ERR_RECIPE,
                    "%s acts on parameters that are trained, and '%.80s' matches none",
@@ -200,7 +211,7 @@ static enum fanin_status take_constrain(struct maker *m, const struct fanin_para
     int matched = 0;
     FI_TRY(read_constraints(m, &list, p->constrain, p->n_constrain, "constrain"));
     for (int i = 0; i < m->net->n_params; i++)
-        if (fi_policy_means(m->net, p->match, &m->net->params[i])) {
+        if (fi_policy_means(m->net, p->match, &m->net->params[i], FANIN_POLICY_CONSTRAIN)) {
             m->out->params[i].constraints = list;
             matched++;
         }

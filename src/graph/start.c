@@ -62,7 +62,8 @@ static double keep_behind(const fanin_net *net, int node) {
 static const struct fanin_param_policy *pattern_of(const fanin_net *net, const struct fi_param *p,
                                                    const struct fanin_model_options *o) {
     for (int i = o->n_params - 1; i >= 0; i--)
-        if ((o->params[i].set & FANIN_POLICY_INIT) && fi_policy_means(net, o->params[i].match, p))
+        if ((o->params[i].set & FANIN_POLICY_INIT) &&
+            fi_policy_means(net, o->params[i].match, p, FANIN_POLICY_INIT))
             return &o->params[i];
     return NULL;
 }

@@ -12,7 +12,7 @@
  * The initializer draws v, and g starts as ‖v‖: the layer starts as the dense layer it would be
  * without. A unit without a direction (v = 0) has no such start and is refused; should training
  * ever bring one about, its w is 0. Weight decay and penalties apply to g: the length of v is no
- * part of the function, and ‖w‖² = Σ g².
+ * part of the function, and ‖w‖² = Σ g². Constraints apply to both, so that they hold for w.
  *
  * Salimans, Kingma: Weight normalization, NeurIPS 2016, equations 2 and 3.
  */

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Weight normalization: the start, what the length of v does not change, the same function as a
- * dense layer with the weights it makes, and the refusal of a unit without a direction.
+ * dense layer with the weights it makes, what constraints and penalties act on, and the refusal of
+ * a unit without a direction.
  */
+#include <math.h>
+
 #include "kernel/kernel.h"
 #include "support/engine.h"
 #include "support/nets.h"
@@ -129,8 +132,98 @@ static void no_direction(void **state) {
     fanin_ctx_free(ctx);
 }
 
+static fanin_model *trained(fanin_ctx *ctx, struct fanin_train_options options, float *v,
+                            float *g) {
+    float x[ROWS * IN], target[ROWS * UNITS];
+    fanin_model *model = model_of(ctx, "weight_norm");
+    fanin_trainer *trainer;
+    options.size = sizeof options;
+    options.batch = ROWS;
+    for (uint64_t i = 0; i < ROWS * IN; i++) x[i] = (float)test_number(1, i);
+    for (uint64_t i = 0; i < ROWS * UNITS; i++) target[i] = (float)(9 * test_number(2, i));
+    assert_ok(ctx, fanin_trainer_create(&trainer, model, &options));
+    assert_ok(ctx, fanin_trainer_step(trainer, x, ROWS, NULL, target, NULL));
+    fanin_trainer_free(trainer);
+    assert_ok(ctx, fanin_model_get(model, "weight_norm1.weight_v", v, UNITS * IN));
+    assert_ok(ctx, fanin_model_get(model, "weight_norm1.weight_g", g, UNITS));
+    return model;
+}
+
+/* Constraints of the whole run or on the layer: the weights it makes keep them, not their direction
+ * alone. */
+static void constraints_hold_for_what_is_made(void **state) {
+    (void)state;
+    fanin_ctx *ctx = test_ctx();
+    struct fi_arena arena;
+    const struct fanin_record *record;
+    float v[UNITS * IN], g[UNITS];
+    fi_arena_init(&arena, ctx);
+    for (int i = 0; (record = fanin_record_at(ctx, "constraint", i)); i++) {
+        const struct fi_constraint *c = (const struct fi_constraint *)(const void *)record;
+        const struct fanin_attr tight = {.name = "max", .number = 0.3};
+        const bool bound = record->attrs != NULL;
+        const struct fanin_rule rule = {record->name, bound ? &tight : NULL, bound, 0};
+        const struct fanin_param_policy layer = {.match = "weight_norm1.*",
+                                                 .set = FANIN_POLICY_CONSTRAIN,
+                                                 .constrain = &rule,
+                                                 .n_constrain = 1};
+        const struct fanin_train_options ways[] = {
+            {.constrain = &rule, .n_constrain = 1}, {.params = &layer, .n_params = 1}, {.size = 0}};
+        struct fanin_rule_ref ref;
+        assert_ok(ctx, fi_rule_resolve(&arena, &ref, "constraint", &rule, "test"));
+        for (int way = 0; way < 3; way++) {
+            fanin_model *model = trained(ctx, ways[way], v, g);
+            bool hold = true;
+            for (int o = 0; o < UNITS; o++) {
+                fi_real unit[IN];
+                double square = 0;
+                for (int k = 0; k < IN; k++) square += pow((double)v[o * IN + k], 2);
+                for (int k = 0; k < IN && square > 0; k++)
+                    unit[k] = (fi_real)((double)(g[o] * v[o * IN + k]) / sqrt(square));
+                hold &= square == 0 || c->holds(ref.attrs, unit, IN, 1e-6);
+            }
+            if (hold != (way < 2)) fail_msg("%s, way %d", record->name, way);
+            fanin_model_free(model);
+        }
+    }
+    fi_arena_free(&arena);
+    fanin_ctx_free(ctx);
+}
+
+/* A penalty under the layer's name shortens what it makes, and leaves the directions their step. */
+static void penalties_act_on_lengths(void **state) {
+    (void)state;
+    fanin_ctx *ctx = test_ctx();
+    float v[2][UNITS * IN], g[2][UNITS];
+    const struct fanin_attr much = {.number = 0.5};
+    const struct fanin_rule l2 = {"l2", &much, 1, 0}, orthogonal = {"orthogonal", &much, 1, 0};
+    struct fanin_param_policy layer = {.match = "weight_norm1.*",
+                                       .set = FANIN_POLICY_REGULARIZE,
+                                       .regularize = &l2,
+                                       .n_regularize = 1};
+    for (int with = 0; with < 2; with++)
+        fanin_model_free(trained(ctx,
+                                 (struct fanin_train_options){.params = &layer, .n_params = with},
+                                 v[with], g[with]));
+    assert_memory_equal(v[0], v[1], sizeof v[0]);
+    for (int o = 0; o < UNITS; o++) assert_true(g[1][o] < g[0][o]);
+    const struct fanin_train_options options = {
+        .size = sizeof options, .batch = ROWS, .params = &layer, .n_params = 1};
+    fanin_model *model = model_of(ctx, "weight_norm");
+    fanin_trainer *trainer;
+    layer.regularize = &orthogonal;
+    assert_refused(ctx, FANIN_ERR_RECIPE, "orthogonal acts on weight matrices",
+                   fanin_trainer_create(&trainer, model, &options));
+    fanin_model_free(model);
+    fanin_ctx_free(ctx);
+}
+
 int main(void) {
-    struct CMUnitTest tests[] = {cmocka_unit_test(start_is_dense), cmocka_unit_test(length_of_v),
-                                 cmocka_unit_test(parameters), cmocka_unit_test(no_direction)};
+    struct CMUnitTest tests[] = {cmocka_unit_test(start_is_dense),
+                                 cmocka_unit_test(length_of_v),
+                                 cmocka_unit_test(parameters),
+                                 cmocka_unit_test(no_direction),
+                                 cmocka_unit_test(constraints_hold_for_what_is_made),
+                                 cmocka_unit_test(penalties_act_on_lengths)};
     return test_main(tests);
 }

@@ -377,6 +377,7 @@ static void test_refused(void **state) {
     static const struct fanin_rule entropy = {"confidence_penalty", &one, 1, 0};
     static const struct fanin_rule activity = {"activity_l2", &one, 1, 0};
     static const struct fanin_rule l2 = {"l2", &one, 1, 0};
+    static const struct fanin_rule orthogonal = {"orthogonal", &one, 1, 0};
     static const struct {
         struct fanin_param_policy policy;
         const char *says;
@@ -403,6 +404,11 @@ static void test_refused(void **state) {
           .regularize = &l2,
           .n_regularize = 1},
          "trained"},
+        {{.match = "dense1.bias",
+          .set = FANIN_POLICY_REGULARIZE,
+          .regularize = &orthogonal,
+          .n_regularize = 1},
+         "orthogonal acts on weight matrices"},
         {{.match = "tanh1.*", .set = FANIN_POLICY_FROZEN, .frozen = 1}, "matches no parameter"}};
     fanin_model *model = start(ctx, NULL, 0);
     fanin_trainer *trainer;
