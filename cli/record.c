@@ -268,12 +268,17 @@ void record_example(char out[RECORD_TEXT], const char *kind, const struct fanin_
     char rule[RECORD_TEXT];
     const char *section, *key;
     int rules;
+    const char *place = !strcmp(kind, "metric") ? "train: {early_stop: {metric: *}}" : NULL;
     out[0] = '\0';
-    if (!strcmp(kind, "metric")) {
-        snprintf(out, RECORD_TEXT, "train: {early_stop: {metric: %s}}", record->name);
+    if (record->place) place = record->place;
+    example_rule(rule, record);
+    if (place) {
+        const char *star = strchr(place, '*');
+        if (star)
+            snprintf(out, RECORD_TEXT, "%.*s%.400s%.100s", (int)(star - place), place, rule,
+                     star + 1);
         return;
     }
-    example_rule(rule, record);
     const char *open = strchr(rule, ':') ? "{" : "", *close = *open ? "}" : "";
     if (!strcmp(kind, "op"))
         snprintf(out, RECORD_TEXT, "- %.500s", rule);

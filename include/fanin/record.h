@@ -126,6 +126,9 @@ struct fanin_record {
     const char *help;      /* one sentence for fanin help */
     const struct fanin_attr_spec *attrs; /* NULL: none */
     size_t attrs_size;                   /* sizeof the attribute struct */
+    /* Where a recipe names it: a line in which * stands for the name with its attributes; "":
+     * nowhere. NULL: where its kind is named. */
+    const char *place;
 };
 
 /* A resolved rule: the record and its parsed attributes. record == NULL: not given. */

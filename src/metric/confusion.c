@@ -20,12 +20,13 @@ static void add(double *sums, int64_t n, const struct fanin_tensor *p, const int
     }
 }
 
-FI_RECORD(metric,
-          confusion) = {.head = {.name = "confusion",
-                                 .formula = "cell(i, j) = samples of class i taken for class j",
-                                 .reference = "definition",
-                                 .help = "Which classes are taken for which."},
-                        .task = FANIN_CLASSIFICATION,
-                        .higher_is_better = true,
-                        .cells = cells,
-                        .add = add};
+FI_RECORD(metric, confusion) = {
+    .head = {.name = "confusion",
+             .formula = "cell(i, j) = samples of class i taken for class j",
+             .reference = "definition",
+             .help = "Which classes are taken for which; a table, which nothing can watch.",
+             .place = ""},
+    .task = FANIN_CLASSIFICATION,
+    .higher_is_better = true,
+    .cells = cells,
+    .add = add};

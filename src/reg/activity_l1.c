@@ -16,7 +16,8 @@ FI_RECORD(reg, activity_l1) = {
              .help = "Draws the outputs of a layer towards 0: sparse activations. Written on a "
                      "layer, or in params by the name of its output.",
              .attrs = attrs,
-             .attrs_size = sizeof(struct fi_reg_lambda)},
+             .attrs_size = sizeof(struct fi_reg_lambda),
+             .place = "- relu: {regularize: {*}}"},
     .strength = fi_reg_lambda_of,
     .outputs = true,
     .gradient = fi_reg_l1_gradient,
