@@ -80,11 +80,17 @@ static json_t *value_to_json(const struct fanin_attr_spec *spec, const char *att
     return NULL;
 }
 
+/* Null that was asked for, where leaving it out would mean a number. */
+static bool null_is_said(const struct fanin_attr_spec *s) {
+    const bool number = s->type == FANIN_ATTR_REAL || s->type == FANIN_ATTR_INT;
+    return number && s->flags & FANIN_ATTR_NULLABLE && !isnan(s->def);
+}
+
 static json_t *attrs_to_json(const struct fanin_record *record, const void *attrs) {
     json_t *object = json_object();
     for (const struct fanin_attr_spec *s = record->attrs; s && s->name; s++) {
         json_t *value = value_to_json(s, attrs);
-        if (json_is_null(value)) {
+        if (json_is_null(value) && !null_is_said(s)) {
             json_decref(value); /* not given */
             continue;
         }
