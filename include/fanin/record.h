@@ -267,6 +267,9 @@ struct fanin_step {
 #define FANIN_OP_ROW_NOISE 32768u /* STOCHASTIC, but one draw for all units of a sample */
 
 #define FANIN_OP_SUM 65536u /* the sum of its inputs: where residual branches end */
+/* Turns around unit by unit: where the inputs of a unit change sign (or, with a weight matrix, its
+ * weights and what is added), so does the unit. An activation's curve tells by itself. */
+#define FANIN_OP_ODD 131072u
 
 /* An activation as a function of one number, for quadrature and for the start's analysis. */
 struct fanin_curve {

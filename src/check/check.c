@@ -16,7 +16,7 @@
 #include "kernel/math.h"
 
 #define MOST_ROWS 128 /* unless more are asked for */
-#define LIMIT 256      /* theory keeps all pairs of samples at every node */
+#define LIMIT 256     /* theory keeps all pairs of samples at every node */
 
 /* ---- the batch ------------------------------------------------------------------------------------- */
 
@@ -152,7 +152,7 @@ static void take_prediction(const struct fi_look *look, const struct fi_predicti
     }
     for (int i = 0; i < look->net->n_params; i++) {
         check->params[i].grad_predicted = sqrt(p->params[i].grad);
-        check->params[i].rms = root_mean_square(look, &look->net->params[i], look->model->params);
+        check->params[i].rms = root_mean_square(look, &look->net->params[i], look->origin);
     }
 }
 
@@ -313,8 +313,9 @@ enum fanin_status fi_check_add(fanin_check *check, fanin_model *model, const fan
         .check = check, .model = model, .net = model->net, .data = data, .train = train};
     struct source source = {.data = data, .raw = model->task != FANIN_REGRESSION};
     if (options->batch < 0 || options->batch > LIMIT)
-        return fi_fail(check->ctx, FANIN_ERR_ARGUMENT, "a check looks at up to %d samples, not %lld",
-                       LIMIT, (long long)options->batch);
+        return fi_fail(check->ctx, FANIN_ERR_ARGUMENT,
+                       "a check looks at up to %d samples, not %lld", LIMIT,
+                       (long long)options->batch);
     if (check->seeds == 0) {
         r->batch = choose_batch(data, train, options);
         r->seed = model->seed;

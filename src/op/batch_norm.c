@@ -390,7 +390,7 @@ FI_RECORD(op, batch_norm) = {
                      "scale and shift; a running mean and variance serve outside training.",
              .attrs = attrs,
              .attrs_size = sizeof(struct batch_norm)},
-    .flags = FANIN_OP_NO_Y | FANIN_OP_BATCH_STATS | FANIN_OP_NORM,
+    .flags = FANIN_OP_ODD | FANIN_OP_NO_Y | FANIN_OP_BATCH_STATS | FANIN_OP_NORM,
     .infer = infer,
     .forward = forward,
     .backward = backward,

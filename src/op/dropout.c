@@ -94,8 +94,9 @@ FI_RECORD(op, dropout) = {
                  "Drops each number with probability `rate` in training and scales up the rest.",
              .attrs = attrs,
              .attrs_size = sizeof(struct dropout)},
-    .flags = FANIN_OP_ELEMENTWISE | FANIN_OP_NO_X | FANIN_OP_NO_Y | FANIN_OP_KEEPS_SIGN |
-             FANIN_OP_STOCHASTIC | FANIN_OP_IDENTITY_EVAL | FANIN_OP_TRANSPARENT,
+    .flags = FANIN_OP_ODD | FANIN_OP_ELEMENTWISE | FANIN_OP_NO_X | FANIN_OP_NO_Y |
+             FANIN_OP_KEEPS_SIGN | FANIN_OP_STOCHASTIC | FANIN_OP_IDENTITY_EVAL |
+             FANIN_OP_TRANSPARENT,
     .infer = infer,
     .prepare = prepare,
     .forward_block = forward_block,

@@ -35,8 +35,8 @@ FI_RECORD(op, flatten) = {.head = {.name = "flatten",
                                    .formula = "y = x as one row",
                                    .reference = "definition",
                                    .help = "Makes each sample one row of numbers."},
-                          .flags = FANIN_OP_ELEMENTWISE | FANIN_OP_NO_X | FANIN_OP_NO_Y |
-                                   FANIN_OP_KEEPS_SIGN | FANIN_OP_TRANSPARENT,
+                          .flags = FANIN_OP_ODD | FANIN_OP_ELEMENTWISE | FANIN_OP_NO_X |
+                                   FANIN_OP_NO_Y | FANIN_OP_KEEPS_SIGN | FANIN_OP_TRANSPARENT,
                           .infer = infer,
                           .forward_block = forward_block,
                           .backward_block = backward_block,

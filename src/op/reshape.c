@@ -76,8 +76,8 @@ FI_RECORD(op, reshape) = {.head = {.name = "reshape",
                                    .help = "Gives the numbers of a sample another shape.",
                                    .attrs = attrs,
                                    .attrs_size = sizeof(struct reshape)},
-                          .flags = FANIN_OP_ELEMENTWISE | FANIN_OP_NO_X | FANIN_OP_NO_Y |
-                                   FANIN_OP_KEEPS_SIGN | FANIN_OP_TRANSPARENT,
+                          .flags = FANIN_OP_ODD | FANIN_OP_ELEMENTWISE | FANIN_OP_NO_X |
+                                   FANIN_OP_NO_Y | FANIN_OP_KEEPS_SIGN | FANIN_OP_TRANSPARENT,
                           .infer = infer,
                           .forward_block = forward_block,
                           .backward_block = backward_block,

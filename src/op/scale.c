@@ -119,7 +119,7 @@ FI_RECORD(op, scale) = {
                  "Multiplies by a learned factor, one for all or one a channel, or a fixed one.",
              .attrs = attrs,
              .attrs_size = sizeof(struct scale)},
-    .flags = FANIN_OP_NO_Y | FANIN_OP_PRODUCT | FANIN_OP_TRANSPARENT,
+    .flags = FANIN_OP_ODD | FANIN_OP_NO_Y | FANIN_OP_PRODUCT | FANIN_OP_TRANSPARENT,
     .infer = infer,
     .forward = forward,
     .backward = backward,

@@ -115,9 +115,9 @@ FI_RECORD(op, stochastic_depth) = {
              .help = "Drops whole samples at the end of a residual branch in training.",
              .attrs = attrs,
              .attrs_size = sizeof(struct stochastic_depth)},
-    .flags = FANIN_OP_ELEMENTWISE | FANIN_OP_NO_X | FANIN_OP_NO_Y | FANIN_OP_KEEPS_SIGN |
-             FANIN_OP_STOCHASTIC | FANIN_OP_ROW_NOISE | FANIN_OP_IDENTITY_EVAL |
-             FANIN_OP_TRANSPARENT,
+    .flags = FANIN_OP_ODD | FANIN_OP_ELEMENTWISE | FANIN_OP_NO_X | FANIN_OP_NO_Y |
+             FANIN_OP_KEEPS_SIGN | FANIN_OP_STOCHASTIC | FANIN_OP_ROW_NOISE |
+             FANIN_OP_IDENTITY_EVAL | FANIN_OP_TRANSPARENT,
     .infer = infer,
     .prepare = prepare,
     .forward_block = forward_block,

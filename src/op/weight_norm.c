@@ -195,7 +195,7 @@ FI_RECORD(op, weight_norm) = {
                      "apart.",
              .attrs = attrs,
              .attrs_size = sizeof(struct weight_norm)},
-    .flags = FANIN_OP_NO_Y | FANIN_OP_EPILOGUE | FANIN_OP_MIXES,
+    .flags = FANIN_OP_ODD | FANIN_OP_NO_Y | FANIN_OP_EPILOGUE | FANIN_OP_MIXES,
     .infer = infer,
     .prepare = prepare,
     .forward = forward,

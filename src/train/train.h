@@ -160,8 +160,11 @@ enum fanin_status fi_guard(const fanin_model *model, const struct fi_policies *p
 
 /* The same, told and not refused. */
 struct fi_symmetry {
-    uint8_t **tied; /* per node, per unit: every step keeps it equal to another unit of its layer */
-    const char *why; /* what fi_guard would say; NULL: nothing */
+    /* per node, per unit: every step keeps it equal to another unit of its layer, or its opposite */
+    uint8_t **tied;
+    /* per node: the sentence that tells why its units stay equal, or its weights where they are;
+     * NULL: they do not */
+    const char **why_tied, **why_still;
 };
 enum fanin_status fi_symmetry(struct fi_arena *arena, const fanin_model *model,
                               const struct fi_policies *policies, bool noise,
