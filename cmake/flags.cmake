@@ -27,7 +27,7 @@ if(FANIN_SANITIZE)
     endif()
 endif()
 if(FANIN_COVERAGE)
-    add_compile_options(--coverage -O0 -g)
+    add_compile_options(--coverage -fprofile-update=atomic -O0 -g)
     add_link_options(--coverage)
 endif()
 

@@ -14,7 +14,8 @@ static inline void points(const void *attrs, int64_t first, const fi_real *z, co
     for (int64_t c = 0; c < n; c++) {
         const fi_real d = z[c] - t[c];
         loss[c] = fi_abs(d);
-        slope[c] = (fi_real)((d > 0) - (d < 0));
+        const fi_real side = (fi_real)((d > 0) - (d < 0));
+        slope[c] = d == d ? side : d; /* NaN is seen in the gradient too */
     }
 }
 

@@ -206,7 +206,7 @@ static void schedules(void **state) {
     (void)state;
     fanin_ctx *ctx = test_ctx();
     assert_true(schedules_of(ctx, "optim.txt") >= 14);
-    assert_true(schedules_of(ctx, "training.txt") >= 2);
+    assert_true(schedules_of(ctx, "training.txt") >= 7);
     fanin_ctx_free(ctx);
 }
 

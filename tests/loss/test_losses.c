@@ -102,6 +102,47 @@ static void cross_entropy_extremes(void **state) {
     }
 }
 
+/* Any loss, told labels or targets: scores as large as floats are give no NaN and finite slopes, a
+ * score that is NaN is seen in the loss and in its own slope, and p is a number. */
+static void extremes_of_all(void **state) {
+    (void)state;
+    static const double scores[][3] = {{1e4, -1e4, 0},   {-1e4, -1e4, 1e4}, {1e4, 1e4, 1e4},
+                                       {-1e4, 0, -1e-4}, {1e18, -1e18, 3},  {0, 0, 0}};
+    static const double targets[][3] = {{1, 0, 0}, {0, 1, 0}, {0.25, 0.25, 0.5}};
+    FOR_EACH_TIER(ctx, 1) {
+        struct fi_arena arena;
+        const struct fanin_record *record;
+        fi_arena_init(&arena, ctx);
+        const struct fanin_tensor z = test_tensor(&arena, 1, 3), t = test_tensor(&arena, 1, 3);
+        const struct fanin_tensor dz = test_tensor(&arena, 1, 3), p = test_tensor(&arena, 1, 3);
+        for (int i = 0; (record = fanin_record_at(ctx, "loss", i)); i++) {
+            const struct fi_loss *loss = find(ctx, record->name);
+            const void *attrs = test_rule(&arena, "loss", record->name, NULL, 0).attrs;
+            for (int k = 0; k < FI_COUNT(scores) * 6; k++) {
+                const int32_t label = k / 2 % 3;
+                const bool named = k % 2;
+                if (!(loss->takes & (named ? FI_TAKES_LABELS : FI_TAKES_TARGETS))) continue;
+                const struct fi_truth truth = {.labels = named ? &label : NULL, .target = &t};
+                for (int c = 0; c < 3; c++) {
+                    *test_at(&z, 0, c) = (fi_real)scores[k / 6][c];
+                    *test_at(&t, 0, c) = (fi_real)targets[label][c];
+                }
+                const double l = loss->run(attrs, &z, &truth, &dz, 1);
+                if (!(l >= 0 && isfinite(l))) fail_msg("%s, scores %d: %g", record->name, k / 6, l);
+                loss->predict(attrs, &z, &p);
+                for (int c = 0; c < 3; c++)
+                    if (!isfinite(*test_at(&dz, 0, c)) || !isfinite(*test_at(&p, 0, c)))
+                        fail_msg("%s, scores %d: slope %g, prediction %g", record->name, k / 6,
+                                 (double)*test_at(&dz, 0, c), (double)*test_at(&p, 0, c));
+                *test_at(&z, 0, 1) = (fi_real)NAN;
+                assert_true(isnan(loss->run(attrs, &z, &truth, &dz, 1)));
+                assert_true(isnan(*test_at(&dz, 0, 1)));
+            }
+        }
+        fi_arena_free(&arena);
+    }
+}
+
 static void entropies(void **state) {
     (void)state;
     static const int64_t widths[] = {2, 10, 17, 1030};
@@ -241,6 +282,7 @@ static void same_bits(void **state) {
 
 static struct CMUnitTest tests[] = {cmocka_unit_test(cross_entropy_values),
                                     cmocka_unit_test(cross_entropy_extremes),
+                                    cmocka_unit_test(extremes_of_all),
                                     cmocka_unit_test(entropies),
                                     cmocka_unit_test(predictions),
                                     cmocka_unit_test(mse_values),

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes tests/golden/training.txt: what PyTorch does around an optimizer: scheduled momentum, clipping, averages of weights, plateaus.
+"""Writes tests/golden/training.txt: what PyTorch does around an optimizer: scheduled momentum, clipping, averages of weights, plateaus,
+warm-up.
 
 As in optim.py, optimizers step on the quadratic ½ wᵀAw - bᵀw. Its gradient is computed in double and rounded, so that the
 file does not depend on the processor's order of sums.
@@ -78,6 +79,29 @@ def schedules(lines):
         lines.append("factors " + " ".join(f"{m:.17g}" for m in momenta))
 
 
+def warm_up(lines):
+    """A linear warm-up before a schedule: SequentialLR of LinearLR and the schedule over the steps that are left."""
+    s = torch.optim.lr_scheduler
+    for name, given, per_epoch, after in [
+            ("constant", {"warmup_epochs": 2}, 5, lambda o, n: s.LambdaLR(o, lambda t: 1)),
+            ("cosine", {"min": 0.1, "warmup_epochs": 1.5}, 6, lambda o, n: s.CosineAnnealingLR(o, n, 0.1)),
+            ("step", {"every": 2, "gamma": 0.5, "warmup_epochs": 1}, 4, lambda o, n: s.StepLR(o, 8, 0.5)),
+            ("exponential", {"gamma": 0.8, "warmup_epochs": 7}, 1, lambda o, n: s.ExponentialLR(o, 0.8)),
+            ("polynomial", {"power": 2, "warmup_epochs": 3}, 4, lambda o, n: s.PolynomialLR(o, n, 2))]:
+        steps = round(given["warmup_epochs"] * per_epoch)
+        optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+        ramp = s.LinearLR(optimizer, 1 / (steps + 1), 1, steps)
+        scheduler = s.SequentialLR(optimizer, [ramp, after(optimizer, POINTS - steps)], [steps])
+        factors = []
+        for _ in range(POINTS):
+            factors.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            scheduler.step()
+        lines.append(f"schedule {name}{attributes(given)}")
+        lines.append(f"run {POINTS} {per_epoch} 1")
+        lines.append("factors " + " ".join(f"{f:.17g}" for f in factors))
+
+
 def clipping(lines):
     """A linear layer after one step of size 1 on the mean squared error: by value, by norm, by value and then norm."""
     generator = torch.Generator().manual_seed(2)
@@ -145,6 +169,7 @@ def main():
     clipping(lines)
     averages(lines)
     plateaus(lines)
+    warm_up(lines)
     OUT.write_text("\n".join(lines) + "\n")
 
 
