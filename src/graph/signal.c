@@ -54,6 +54,23 @@ void fi_signal_noise_back(const struct fanin_signal_step *s, double var) {
         s->x[0]->grad[a * s->y->n + a] += var * s->y->grad[a * s->y->n + a];
 }
 
+/* ---- factors -------------------------------------------------------------------------------------- */
+
+void fi_signal_scale(const struct fanin_signal_step *s, const struct fanin_param_law *w) {
+    const struct fanin_signal *x = s->x[0], *y = s->y;
+    for (int64_t a = 0; a < y->n; a++) {
+        y->mean[a] = w->mean * x->mean[a];
+        for (int64_t b = 0; b < y->n; b++)
+            y->cov[a * y->n + b] =
+                w->mean * w->mean * x->cov[a * y->n + b] + w->var * second(x, a, b);
+    }
+}
+
+void fi_signal_scale_back(const struct fanin_signal_step *s, const struct fanin_param_law *w) {
+    const int64_t n = s->y->n;
+    for (int64_t i = 0; i < n * n; i++) s->x[0]->grad[i] += scale_second(w) * s->y->grad[i];
+}
+
 /* ---- sums ----------------------------------------------------------------------------------------- */
 
 void fi_signal_sum(const struct fanin_signal_step *s) {

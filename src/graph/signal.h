@@ -35,6 +35,10 @@ void fi_signal_layer_norm(const struct fanin_signal_step *s, double eps, bool ce
 void fi_signal_layer_norm_back(const struct fanin_signal_step *s, double eps, bool centre,
                                const struct fanin_param_law *scale);
 
+/* y = w x with one factor for all units, or one each. */
+void fi_signal_scale(const struct fanin_signal_step *s, const struct fanin_param_law *w);
+void fi_signal_scale_back(const struct fanin_signal_step *s, const struct fanin_param_law *w);
+
 /* y = Σ x_k, branches independent unless they are the same node; for one input y = x. */
 void fi_signal_sum(const struct fanin_signal_step *s);
 void fi_signal_sum_back(const struct fanin_signal_step *s);

@@ -88,6 +88,38 @@ static int64_t switches(const void *attrs_, const struct fanin_shape *in, double
     return in->cols;
 }
 
+/* The probability of keeping, and a; both 0 where everything is dropped, both 1 without dropping.
+ */
+static double keep_of(const void *attrs_, double *a) {
+    const double rate = (double)threshold_of(attrs_) / FI_OP_DROP_ALL;
+    *a = rate == 0 ? 1 : rate < 1 ? factor(rate) : 0;
+    return 1 - rate;
+}
+
+/* Masks are independent, so of the covariances only a unit's own feels what they add. */
+static void propagate(const struct fanin_signal_step *s) {
+    double a;
+    const double keep = keep_of(s->attrs, &a);
+    const struct fanin_signal *x = s->x[0];
+    for (int64_t i = 0; i < s->y->n; i++) {
+        const double apart = x->mean[i] - SATURATED;
+        s->y->mean[i] = a * keep * x->mean[i];
+        for (int64_t k = 0; k < s->y->n; k++)
+            s->y->cov[i * s->y->n + k] = a * a * keep * keep * x->cov[i * s->y->n + k];
+        s->y->cov[i * s->y->n + i] =
+            a * a * keep * (x->cov[i * s->y->n + i] + (1 - keep) * apart * apart);
+    }
+}
+
+static void propagate_back(const struct fanin_signal_step *s) {
+    double a;
+    const double keep = keep_of(s->attrs, &a);
+    const int64_t n = s->y->n;
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t k = 0; k < n; k++)
+            s->x[0]->grad[i * n + k] += a * a * keep * (i == k ? 1 : keep) * s->y->grad[i * n + k];
+}
+
 static const struct fanin_attr none[] = {{.name = "rate", .number = 0}};
 static const struct fanin_attr fifth[] = {{.number = 0.2}};
 static const struct fanin_attr all[] = {{.name = "rate", .number = 1}};
@@ -117,5 +149,7 @@ FI_RECORD(op, alpha_dropout) = {
     .flops = fi_op_no_flops,
     .draws = draws,
     .switches = switches,
+    .signal = propagate,
+    .signal_back = propagate_back,
     .cases = cases,
     .n_cases = FI_COUNT(cases)};

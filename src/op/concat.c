@@ -92,6 +92,31 @@ static void backward(const struct fanin_step *s) {
     fi_op_each_rows(s, 1, backward_rows);
 }
 
+/* A unit is one of input k with the share of its units: a mixture of their laws. What reads all
+ * units with weights sees its first two moments. */
+static void propagate(const struct fanin_signal_step *s) {
+    const int64_t n = s->y->n;
+    memset(s->y->mean, 0, (size_t)n * sizeof(double));
+    memset(s->y->cov, 0, (size_t)(n * n) * sizeof(double));
+    for (int k = 0; k < s->n_in; k++) {
+        const struct fanin_signal *x = s->x[k];
+        const double share = (double)s->units_in[k] / (double)s->units_out;
+        for (int64_t a = 0; a < n; a++) {
+            s->y->mean[a] += share * x->mean[a];
+            for (int64_t b = 0; b < n; b++)
+                s->y->cov[a * n + b] += share * (x->cov[a * n + b] + x->mean[a] * x->mean[b]);
+        }
+    }
+    for (int64_t a = 0; a < n; a++)
+        for (int64_t b = 0; b < n; b++) s->y->cov[a * n + b] -= s->y->mean[a] * s->y->mean[b];
+}
+
+static void propagate_back(const struct fanin_signal_step *s) {
+    const int64_t n = s->y->n;
+    for (int k = 0; k < s->n_in; k++)
+        for (int64_t i = 0; i < n * n; i++) s->x[k]->grad[i] += s->y->grad[i];
+}
+
 static const struct fanin_attr first[] = {{.name = "axis", .number = 1}};
 static const struct fanin_case cases[] = {
     {.rows = 1, .n_in = 2, .dims = {{1}, {1}}},
@@ -113,5 +138,7 @@ FI_RECORD(op,
                      .backward = backward,
                      .flops = fi_op_no_flops,
                      .source = source,
+                     .signal = propagate,
+                     .signal_back = propagate_back,
                      .cases = cases,
                      .n_cases = FI_COUNT(cases)};

@@ -15,6 +15,9 @@
  * Only rows that are used are handed over, each once: their places are chained in ascending order,
  * summed in that order in double. Other rows are left as they are, also by decay and momentum.
  *
+ * There is no law of signals here: which samples share rows, and so the covariances, is the data's
+ * matter and no law of x. The theory begins anew behind it, from what is measured.
+ *
  * Bengio, Ducharme, Vincent, Jauvin: A neural probabilistic language model, JMLR 3 (2003); for
  * categories of tables: Guo & Berkhahn, arXiv:1604.06737 (2016).
  */

@@ -60,6 +60,12 @@ static void backward_block(const struct fanin_step *s, const struct fanin_block 
     fi_op_copy(b, dy, lddy, dx, lddx);
 }
 
+static void propagate(const struct fanin_signal_step *s) {
+    const double std = ((const struct gaussian_noise *)s->attrs)->std;
+    fi_signal_sum(s);
+    for (int64_t a = 0; a < s->y->n; a++) s->y->cov[a * s->y->n + a] += std * std;
+}
+
 static const struct fanin_attr none[] = {{.name = "std", .number = 0}};
 static const struct fanin_attr two[] = {{.number = 2}};
 static const struct fanin_case cases[] = {
@@ -84,5 +90,7 @@ FI_RECORD(op, gaussian_noise) = {
     .backward_block = backward_block,
     .flops = fi_op_no_flops,
     .draws = draws,
+    .signal = propagate,
+    .signal_back = fi_signal_sum_back,
     .cases = cases,
     .n_cases = FI_COUNT(cases)};

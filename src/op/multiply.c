@@ -5,6 +5,10 @@
  *   y = ((x1 x2) x3) …      dx_k = dy · Π of the other inputs, in order
  *
  * The same node may stand among the inputs several times: its gradients add up.
+ *
+ * There is no law of signals here: the moments of a product depend on whether its inputs come from
+ * the same weights (x · sigmoid(x)) or from others, which the laws of the inputs do not tell. The
+ * theory begins anew behind it.
  */
 #include "op/op.h"
 

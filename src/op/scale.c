@@ -102,6 +102,21 @@ static void affine(const void *attrs_, const float *const *params, int64_t chann
 
 static const struct fanin_fold fold = {.affine = affine};
 
+static struct fanin_param_law factor_law(const struct fanin_signal_step *s) {
+    const struct scale *a = s->attrs;
+    return a->trainable ? s->params[0] : (struct fanin_param_law){.mean = a->value};
+}
+
+static void propagate(const struct fanin_signal_step *s) {
+    const struct fanin_param_law w = factor_law(s);
+    fi_signal_scale(s, &w);
+}
+
+static void propagate_back(const struct fanin_signal_step *s) {
+    const struct fanin_param_law w = factor_law(s);
+    fi_signal_scale_back(s, &w);
+}
+
 static const struct fanin_attr channel[] = {{.number = 0.5}, {.name = "per", .text = "channel"}};
 static const struct fanin_attr fixed[] = {{.number = -1.5}, {.name = "trainable", .number = 0}};
 static const struct fanin_case cases[] = {
@@ -124,5 +139,7 @@ FI_RECORD(op, scale) = {
     .forward = forward,
     .backward = backward,
     .fold = &fold,
+    .signal = propagate,
+    .signal_back = propagate_back,
     .cases = cases,
     .n_cases = FI_COUNT(cases)};

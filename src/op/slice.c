@@ -94,6 +94,13 @@ static void backward(const struct fanin_step *s) {
     if (s->dx[0]) fi_op_each_rows(s, 1, backward_rows);
 }
 
+/* Any units have the law of all. What is left out gets no gradient. */
+static void propagate_back(const struct fanin_signal_step *s) {
+    const double share = (double)s->units_out / (double)s->units_in[0];
+    const int64_t n = s->y->n;
+    for (int64_t i = 0; i < n * n; i++) s->x[0]->grad[i] += share * s->y->grad[i];
+}
+
 static const struct fanin_attr all[] = {{.name = "start", .number = 0}};
 static const struct fanin_attr middle[] = {{.name = "start", .number = 2},
                                            {.name = "end", .number = -1}};
@@ -118,5 +125,7 @@ FI_RECORD(op, slice) = {
     .backward = backward,
     .flops = fi_op_no_flops,
     .source = source,
+    .signal = fi_signal_sum,
+    .signal_back = propagate_back,
     .cases = cases,
     .n_cases = FI_COUNT(cases)};

@@ -174,6 +174,29 @@ static void matrix(const void *attrs_, const float *const *params, int64_t out, 
     }
 }
 
+/* The weights in use have lengths g: E[w²] = E[g²] / n_in, and the mean of v to its spread. */
+static struct fanin_param_law law_in_use(const struct fanin_signal_step *s, double *factor) {
+    const struct fanin_param_law *v = &s->params[0], *g = &s->params[length_index(s->attrs)];
+    const double square = (double)s->units_in[0] * (v->mean * v->mean + v->var);
+    *factor = square > 0 ? (g->mean * g->mean + g->var) / square : 0;
+    return (struct fanin_param_law){.mean = sqrt(*factor) * v->mean, .var = *factor * v->var};
+}
+
+static void propagate(const struct fanin_signal_step *s) {
+    double factor;
+    struct fanin_param_law w = law_in_use(s, &factor);
+    fi_signal_linear(s, &w, length_index(s->attrs) == 2 ? &s->params[1] : NULL);
+}
+
+/* The gradient of w, whose numbers are alike in all directions, along v and across it. */
+static void propagate_back(const struct fanin_signal_step *s) {
+    double factor;
+    struct fanin_param_law w = law_in_use(s, &factor);
+    fi_signal_linear_back(s, &w, length_index(s->attrs) == 2 ? &s->params[1] : NULL);
+    s->params[0].grad = factor * w.grad * (1 - 1 / (double)s->units_in[0]);
+    s->params[length_index(s->attrs)].grad = w.grad;
+}
+
 static const struct fanin_fold fold = {.linear = "dense", .matrix = matrix};
 
 static const struct fanin_attr units1[] = {{.name = "units", .number = 1}};
@@ -203,5 +226,7 @@ FI_RECORD(op, weight_norm) = {
     .start = start,
     .flops = fi_dense_flops,
     .fold = &fold,
+    .signal = propagate,
+    .signal_back = propagate_back,
     .cases = cases,
     .n_cases = FI_COUNT(cases)};
