@@ -5,8 +5,9 @@
  *
  * A tensor goes to the parameter of its name, or of the name that the map gives it. The last word
  * of a name may be Keras' (kernel, gamma, beta, moving_mean, moving_variance, embeddings);
- * PyTorch's are ours. num_batches_tracked has no use here. Matrices stand as (out, in), as in
- * PyTorch; with `transpose` as (in, out), as in Keras. Running variances are unbiased in both.
+ * PyTorch's are ours. num_batches_tracked has a use under `momentum: null` alone, and is left out
+ * otherwise. Matrices stand as (out, in), as in PyTorch; with `transpose` as (in, out), as in
+ * Keras. Running variances are unbiased in both.
  *
  * Everything is checked before the first parameter changes.
  */
@@ -223,11 +224,11 @@ static enum fanin_status match(struct import *im, int64_t index) {
     const char *name = target_name(im, e->name);
     if (!name) return FANIN_ERR_MEMORY;
     if (!*name) return FANIN_OK;
-    if (strcmp(last_word(name), "num_batches_tracked") == 0) {
+    const int p = find_param(im->model->net, name);
+    if (p < 0 && strcmp(last_word(name), "num_batches_tracked") == 0) {
         im->n_useless++;
         return FANIN_OK;
     }
-    const int p = find_param(im->model->net, name);
     if (p < 0) {
         im->unmatched[im->n_unmatched++] = index;
         return FANIN_OK;
@@ -236,7 +237,9 @@ static enum fanin_status match(struct import *im, int64_t index) {
     if (im->source[p] >= 0)
         return fi_fail(im->model->ctx, FANIN_ERR_DATA, "%s: '%s' and '%s' both go to %s", im->path,
                        im->tensors->entries[im->source[p]].name, e->name, param->name);
-    if (e->dtype != FI_F32 && e->dtype != FI_F64 && e->dtype != FI_F16 && e->dtype != FI_BF16)
+    const bool counts = e->dtype == FI_I64 && !param->spec.trainable; /* batches that were seen */
+    if (!counts && e->dtype != FI_F32 && e->dtype != FI_F64 && e->dtype != FI_F16 &&
+        e->dtype != FI_BF16)
         return fi_fail(im->model->ctx, FANIN_ERR_DATA,
                        "%s: tensor '%s' holds %s, not floating-point numbers", im->path, e->name,
                        fi_dtype_name(e->dtype));
@@ -286,6 +289,8 @@ static double number_at(const struct fi_tensor_entry *e, int64_t i) {
     switch (e->dtype) {
     case FI_F64:
         return ((const double *)e->data)[i];
+    case FI_I64:
+        return (double)((const int64_t *)e->data)[i];
     case FI_F16:
         return (double)fi_from_half(((const uint16_t *)e->data)[i]);
     case FI_BF16:

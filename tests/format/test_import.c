@@ -140,6 +140,30 @@ static void test_torch(void **state) {
     assert_true(fabs(info.std - sqrt(35.0 / 12)) < 1e-6); /* of 60 … 65 */
 }
 
+/* PyTorch counts batches in int64: kept where the plain average over batches goes on with it. */
+static void test_batches_tracked(void **state) {
+    struct fixture *f = *state;
+    const int64_t batches = 20;
+    const struct fanin_attr units = {.number = 2}, null = {.name = "momentum", .is_null = 1};
+    fanin_net *net;
+    int node;
+    assert_ok(f->ctx, fanin_net_create(&net, f->ctx));
+    assert_ok(f->ctx, fanin_net_input(net, &node, NULL, 1, (int64_t[]){3}));
+    assert_ok(f->ctx, fanin_net_add(net, &node, "dense", NULL, &node, 1, &units, 1));
+    assert_ok(f->ctx, fanin_net_add(net, &node, "batch_norm", "bn", &node, 1, &null, 1));
+    fanin_model_free(f->model);
+    f->model = NULL;
+    assert_ok(f->ctx, fanin_model_create(&f->model, net, NULL));
+    begin(f);
+    add(f, "bn.bias", "[2]", 2, 10);
+    add_bytes(f, "bn.num_batches_tracked", "I64", "[]", &batches, 8);
+    add(f, "bn.running_mean", "[2]", 2, 20);
+    save(f);
+    assert_ok(f->ctx, import(f, NULL, 0, false, false));
+    assert_counted(f, "bn.num_batches_tracked", 1, 20);
+    assert_counted(f, "bn.running_mean", 2, 20);
+}
+
 /* Nothing changes, and the message says a map that fits. */
 static void test_proposes_a_map(void **state) {
     struct fixture *f = *state;
@@ -296,8 +320,9 @@ static void test_truncations(void **state) {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void) {
-    struct CMUnitTest tests[] = {
-        TEST(test_torch), TEST(test_proposes_a_map), TEST(test_keras),      TEST(test_types),
-        TEST(test_maps),  TEST(test_own_model),      TEST(test_truncations)};
+    struct CMUnitTest tests[] = {TEST(test_torch),          TEST(test_batches_tracked),
+                                 TEST(test_proposes_a_map), TEST(test_keras),
+                                 TEST(test_types),          TEST(test_maps),
+                                 TEST(test_own_model),      TEST(test_truncations)};
     return test_main(tests);
 }
