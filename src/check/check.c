@@ -328,18 +328,20 @@ enum fanin_status fi_check_add(fanin_check *check, fanin_model *model, const fan
     struct fi_arena work;
     fi_arena_init(&work, check->ctx);
     source.index = fi_arena_alloc(&work, r->batch, sizeof *source.index);
-    fi_real *origin = fi_arena_alloc(&work, size, sizeof *origin);
+    /* Of later starts only statistics move, and nobody looks at them. */
+    const int64_t kept = check->seeds == 0 ? size : 0;
+    fi_real *origin = fi_arena_alloc(&work, kept, sizeof *origin);
     if (!source.index || !origin) {
         fi_arena_free(&work);
         return FANIN_ERR_MEMORY;
     }
-    memcpy(origin, model->params, (size_t)size * sizeof *origin);
+    memcpy(origin, model->params, (size_t)kept * sizeof *origin);
     look.origin = origin;
     fi_data_order(data, FANIN_TRAIN, r->seed, 0, 0, r->batch, source.index);
     enum fanin_status status = fi_trainer_create(&look.trainer, model, &watching, true);
     if (status == FANIN_OK) status = look_at(&look, options, &source);
     fanin_trainer_free(look.trainer);
-    memcpy(model->params, origin, (size_t)size * sizeof *origin);
+    memcpy(model->params, origin, (size_t)kept * sizeof *origin);
     fi_arena_free(&work);
     return status;
 }

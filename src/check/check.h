@@ -68,7 +68,8 @@ enum fanin_status fi_found(const struct fi_look *look, const struct fi_finding *
 /* ---- the whole ------------------------------------------------------------------------------------- */
 
 enum fanin_status fi_check_create(fanin_check **out, fanin_ctx *ctx);
-/* Looks at one start more; models of all starts have the same net. The first decides the batch. */
+/* Looks at one start more; models of all starts have the same net. The first decides the batch, and
+ * its model is left as it was; the others are left with statistics of the batch. */
 enum fanin_status fi_check_add(fanin_check *check, fanin_model *model, const fanin_data *data,
                                const struct fanin_train_options *train,
                                const struct fanin_check_options *options);

@@ -61,10 +61,9 @@ static enum fanin_status loss_of_constant(const struct fi_look *look) {
 
 /* ---- the first update ------------------------------------------------------------------------------ */
 
-static void first_update(const struct fi_look *look) {
-    memcpy(look->model->params, look->origin,
-           (size_t)look->net->param_size * sizeof *look->origin);
-    fi_trainer_apply_first(look->trainer, &look->check->result.lr);
+static enum fanin_status first_update(const struct fi_look *look) {
+    memcpy(look->model->params, look->origin, (size_t)look->net->param_size * sizeof *look->origin);
+    FI_TRY(fi_trainer_apply_first(look->trainer, &look->check->result.lr));
     for (int i = 0; i < look->net->n_params; i++) {
         const struct fi_param *p = &look->net->params[i];
         const double rms = look->check->params[i].rms;
@@ -75,6 +74,7 @@ static void first_update(const struct fi_look *look) {
         }
         look->check->params[i].update = rms > 0 ? sqrt(sum / (double)p->count) / rms : NAN;
     }
+    return FANIN_OK;
 }
 
 /* ---- sharpness ------------------------------------------------------------------------------------- */
@@ -168,8 +168,9 @@ enum fanin_status fi_check_start(const struct fi_look *look, bool sharpness) {
     r->seconds = seconds_now() - began;
     r->bytes = (double)((t->exec->planned + size * (2 + t->update.optim->n_states)) *
                         (int64_t)sizeof(fi_real));
-    if (sharpness) FI_TRY(find_sharpness(look));
-    FI_TRY(fi_trainer_probe(look->trainer, &look->batch, &loss));
-    first_update(look);
-    return FANIN_OK;
+    if (sharpness) { /* it leaves gradients of other places */
+        FI_TRY(find_sharpness(look));
+        FI_TRY(fi_trainer_probe(look->trainer, &look->batch, &loss));
+    }
+    return first_update(look);
 }

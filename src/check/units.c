@@ -42,7 +42,7 @@ static enum fanin_status find_tied(const struct fi_look *look) {
  * random signs find who may be near: of two unit vectors at distance d = √(2 - 2 cosine) they
  * differ by a number that is about normal with standard deviation d, and of two random ones with
  * √2. */
-#define DIRECTIONS 8
+#define DIRECTIONS 4
 #define SLACK 5 /* standard deviations */
 struct projected {
     double at[DIRECTIONS];
@@ -86,9 +86,9 @@ static double dot(const float *x, const float *y, int64_t n) {
 /* Rows to unit length, the first component that is not 0 positive (so that opposite rows meet). */
 static void to_unit_length(float *row, int64_t n) {
     const double norm = sqrt(dot(row, row, n));
-    double sign = 1;
-    for (int64_t i = n - 1; i >= 0; i--)
-        if (row[i] != 0) sign = row[i] < 0 ? -1 : 1;
+    int64_t first = 0;
+    while (first < n - 1 && row[first] == 0) first++;
+    const double sign = row[first] < 0 ? -1 : 1;
     for (int64_t i = 0; norm > 0 && i < n; i++) row[i] = (float)(sign * (double)row[i] / norm);
 }
 

@@ -112,11 +112,18 @@ static enum fanin_status choose_rules(fanin_trainer *t, const struct fanin_train
     return sort_terms(t);
 }
 
+static enum fanin_status allocate_states(fanin_trainer *t) {
+    for (int i = 0; i < t->update.optim->n_states; i++)
+        if (!(t->update.state[i] =
+                  fi_arena_alloc(&t->arena, t->model->net->param_size, sizeof(fi_real))))
+            return FANIN_ERR_MEMORY;
+    return FANIN_OK;
+}
+
+/* Who only watches may never make an update: see fi_trainer_apply_first. */
 static enum fanin_status allocate(fanin_trainer *t, const struct fanin_train_options *o) {
     const int64_t size = t->model->net->param_size;
-    for (int i = 0; i < t->update.optim->n_states; i++)
-        if (!(t->update.state[i] = fi_arena_alloc(&t->arena, size, sizeof(fi_real))))
-            return FANIN_ERR_MEMORY;
+    if (!t->watch) FI_TRY(allocate_states(t));
     if (t->shards > 1 || t->clip_norm > 0 || t->watch) {
         t->n_grads = 1;
         for (int64_t s = t->shards; s > 1; s /= 2) t->n_grads++;
@@ -389,8 +396,9 @@ double fi_trainer_loss(fanin_trainer *t, const struct fanin_tensor *z,
     return sum * share;
 }
 
-void fi_trainer_apply_first(fanin_trainer *t, double *lr) {
+enum fanin_status fi_trainer_apply_first(fanin_trainer *t, double *lr) {
     struct fi_optim_step *o = &t->update.step;
+    FI_TRY(allocate_states(t));
     *lr = o->lr = t->lr.base;
     o->t = 1;
     o->pow1 = t->base1;
@@ -398,6 +406,7 @@ void fi_trainer_apply_first(fanin_trainer *t, double *lr) {
     penalize_whole(t);
     apply_whole(t);
     fi_update_constrain(t->exec, &t->update);
+    return FANIN_OK;
 }
 
 /* A penalty on one parameter; 0 where it is of another kind. */

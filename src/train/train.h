@@ -127,8 +127,9 @@ enum fanin_status fi_trainer_probe(fanin_trainer *t, const struct fi_batch *batc
 /* The last probed batch's loss at other results z, its gradient to dz. */
 double fi_trainer_loss(fanin_trainer *t, const struct fanin_tensor *z,
                        const struct fanin_tensor *dz);
-/* The update that a first step makes of the probed gradients; *lr: its learning rate. */
-void fi_trainer_apply_first(fanin_trainer *t, double *lr);
+/* The update that a first step makes of the probed gradients; *lr: its learning rate. Once, of a
+ * trainer that watches: the optimizer's state is made here. Errors: MEMORY. */
+enum fanin_status fi_trainer_apply_first(fanin_trainer *t, double *lr);
 
 /* Prepares the average of a run of `total` updates; rule->name NULL: none. */
 enum fanin_status fi_averaging_create(fanin_trainer *t, const struct fanin_rule *rule,
@@ -160,7 +161,8 @@ enum fanin_status fi_guard(const fanin_model *model, const struct fi_policies *p
 
 /* The same, told and not refused. */
 struct fi_symmetry {
-    /* per node, per unit: every step keeps it equal to another unit of its layer, or its opposite */
+    /* per node, per unit: every step keeps it equal to another unit of its layer, or its opposite
+     */
     uint8_t **tied;
     /* per node: the sentence that tells why its units stay equal, or its weights where they are;
      * NULL: they do not */
