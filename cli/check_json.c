@@ -19,6 +19,7 @@ static void note_layer(const struct app *app, const struct fanin_check_layer *l)
                                            {"spread_second_moment", l->spread.second},
                                            {"spread_gradient", l->spread.grad},
                                            {"chi", l->chi},
+                                           {"xi", l->xi},
                                            {"band", l->band},
                                            {"outside", l->outside},
                                            {"tied", (double)l->tied.count},

@@ -16,6 +16,16 @@ static void print_figure(double value) {
         printf(" %9s", "-");
 }
 
+/* in layers; without end at the critical point */
+static void print_scale(double xi) {
+    if (isnan(xi))
+        printf(" %6s", "-");
+    else if (isinf(xi))
+        printf(" %6s", "inf");
+    else
+        printf(" %6.3g", xi);
+}
+
 /* measured, and its spread where there is more than one start */
 static void print_measured(double second, double spread, int outside) {
     char text[32] = "-";
@@ -42,6 +52,7 @@ static void print_layer(const struct fanin_check_layer *l) {
     print_figure(l->predicted.cosine);
     print_figure(l->measured.cosine);
     print_figure(l->chi);
+    print_scale(l->xi);
     print_figure(sqrt(l->predicted.grad));
     print_measured(l->measured.grad, l->spread.grad, l->outside & 2);
     print_few("tied", &l->tied);
@@ -55,10 +66,10 @@ static void print_layer(const struct fanin_check_layer *l) {
 void check_text(const struct fanin_check_result *r) {
     printf("%d start%s from seed %" PRIu64 ", %" PRId64 " samples\n\n", r->seeds,
            r->seeds == 1 ? "" : "s", r->seed, r->batch);
-    printf("%-16s %6s %9s %12s  %9s %9s %9s %9s %12s\n", "", "", "signal", "rms", "cosine", "", "",
-           "gradient", "rms");
-    printf("%-16s %6s %9s %12s  %9s %9s %9s %9s %12s\n", "layer", "units", "predicted", "measured",
-           "predicted", "measured", "chi", "predicted", "measured");
+    printf("%-16s %6s %9s %12s  %9s %9s %9s %6s %9s %12s\n", "", "", "signal", "rms", "cosine", "",
+           "", "", "gradient", "rms");
+    printf("%-16s %6s %9s %12s  %9s %9s %9s %6s %9s %12s\n", "layer", "units", "predicted",
+           "measured", "predicted", "measured", "chi", "xi", "predicted", "measured");
     for (int i = 0; i < r->n_layers; i++) print_layer(&r->layers[i]);
     printf("\n%-24s %9s %9s %12s %9s\n", "parameter", "rms", "gradient", "measured", "update");
     for (int i = 0; i < r->n_params; i++) {

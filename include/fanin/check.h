@@ -60,8 +60,12 @@ struct fanin_check_layer {
     struct fanin_check_figures measured, spread; /* mean and standard deviation over the starts */
     int begun_anew; /* 1: predicted is measured here; theory goes on from it */
     double chi;     /* predicted: gradient second moment before this node over that behind */
-    double band;    /* |ln(measured / predicted)| that a net of this width explains */
-    int outside;    /* 1: second is outside the band; 2: grad is; 3: both */
+    /* Depth scale: over how many plain layers like this one (its weights, the activation behind)
+     * two samples' correlation comes e times nearer to its end; infinite at criticality, NaN: none.
+     */
+    double xi;
+    double band;                 /* |ln(measured / predicted)| that a net of this width explains */
+    int outside;                 /* 1: second is outside the band; 2: grad is; 3: both */
     struct fanin_check_few tied; /* every step keeps them equal to another unit */
     struct fanin_check_few
         almost_tied;             /* else, incoming weights at |cosine| > 0.999 to another's */

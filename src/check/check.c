@@ -185,6 +185,7 @@ static enum fanin_status look_closely(const struct fi_look *look,
                                              .arg = look->trainer};
     FI_TRY(fi_predict(&check->arena, &check->prediction, &source));
     take_prediction(look, &check->prediction);
+    FI_TRY(fi_check_depth(look));
     for (int i = 0; i < look->net->n_nodes; i++) {
         histogram(&check->layers[i].values, &look->trainer->exec->y[i], look->batch.rows);
         histogram(&check->layers[i].grads, &look->trainer->exec->dy[i], look->batch.rows);

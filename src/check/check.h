@@ -44,6 +44,8 @@ struct fi_look {
 
 /* Units of every layer, from the first start. */
 enum fanin_status fi_check_units(const struct fi_look *look);
+/* Depth scales of plain layers, from the prediction. */
+enum fanin_status fi_check_depth(const struct fi_look *look);
 /* Gradient norm, update to weight, time, memory; sharpness if asked for. */
 enum fanin_status fi_check_start(const struct fi_look *look, bool sharpness);
 

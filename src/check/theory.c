@@ -116,7 +116,7 @@ static double find_c(const struct layer *l, double q, double *slope) {
 
 static double depth_scale(double factor) {
     const double f = fabs(factor);
-    if (f == 1) return INFINITY;
+    if (fabs(f - 1) < 1e-12) return INFINITY; /* critical, but for rounding */
     return f > 0 ? -1 / fi_log(f) : 0;
 }
 

@@ -428,6 +428,37 @@ static void layers_of_a_chain(void **state) {
     close_bench(&b);
 }
 
+/* relu under He's rule and tanh under LeCun's are critical; below it ξ is -1 / ln of what n Var(w)
+ * is, above it what another program found by iterating the maps of q and of the correlation. Noise
+ * or a norm beside the activation leaves no depth scale, nor does the result have one. */
+static void depth_scales(void **state) {
+    (void)state;
+    static const struct {
+        const char *init, *activation, *behind;
+        double xi; /* NaN: none */
+    } cases[] = {{"kaiming_normal", "relu", "flatten", INFINITY},
+                 {"lecun_normal", "tanh", "flatten", INFINITY},
+                 {"xavier_heuristic", "tanh", "flatten", 0.9102392266},
+                 {"kaiming_normal", "tanh", "flatten", 21.72366597},
+                 {"lecun_normal", "tanh", "dropout", NAN},
+                 {"lecun_normal", "tanh", "batch_norm", NAN},
+                 {"lecun_normal", "prelu", "flatten", NAN}};
+    for (int i = 0; i < (int)(sizeof cases / sizeof *cases); i++) {
+        const struct layer layers[] = {{"dense", 64, cases[i].init, NONE},
+                                       {cases[i].activation, 0, NULL, NONE},
+                                       {cases[i].behind, 0, NULL, NONE},
+                                       {"dense", 3, "lecun_normal", NONE}};
+        struct bench b = open_bench(layers, 4, NULL, three_blobs);
+        look(&b);
+        const double xi = layer_of(&b, "dense1")->xi;
+        if (isnan(cases[i].xi) ? !isnan(xi)
+                               : !(xi == cases[i].xi || fabs(xi / cases[i].xi - 1) < 1e-8))
+            fail_msg("case %d: %.9g", i, xi);
+        assert_true(isnan(layer_of(&b, "dense2")->xi));
+        close_bench(&b);
+    }
+}
+
 int main(void) {
     struct CMUnitTest tests[] = {cmocka_unit_test(constant_start_is_tied),
                                  cmocka_unit_test(flat_units),
@@ -439,6 +470,7 @@ int main(void) {
                                  cmocka_unit_test(known_losses),
                                  cmocka_unit_test(nothing_changes),
                                  cmocka_unit_test(how_many_samples),
-                                 cmocka_unit_test(layers_of_a_chain)};
+                                 cmocka_unit_test(layers_of_a_chain),
+                                 cmocka_unit_test(depth_scales)};
     return test_main(tests);
 }
