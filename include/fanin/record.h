@@ -327,6 +327,11 @@ struct fanin_signal_step {
     double *scratch; /* 4 n² numbers */
 };
 
+/* What a channel's last batch had, and what its running statistics say. Variances are unbiased. */
+struct fanin_statistics {
+    double batch_mean, batch_var, running_mean, running_var;
+};
+
 /* A case for the generic tests: the shapes of one sample of each input and the batch. */
 struct fanin_case {
     int64_t rows;
@@ -380,6 +385,9 @@ struct fanin_op {
     /* Unit u of input 0 is an index, a whole number from 0 to below this; 0: any number. NULL: no
      * unit is. */
     int64_t (*index_below)(const struct fanin_infer *io, int64_t u);
+    /* BATCH_STATS: of channel c after a forward in training; 0: there are no more channels. NULL:
+     * nothing runs along with the batch's. */
+    int (*statistics)(const struct fanin_step *s, int64_t c, struct fanin_statistics *out);
     const struct fanin_case *cases;
     int n_cases;
 };

@@ -81,31 +81,20 @@ static void settle(struct fanin_check *check) {
     settle_figure(&r->loss, &r->loss_spread, check->seeds);
 }
 
-static double root_mean_square(const struct fi_look *look, const struct fi_param *p,
-                               const fi_real *numbers) {
-    return sqrt(look->check->ctx->kernels->sum_squares(numbers + p->offset, p->size) /
-                (double)p->count);
-}
-
-static enum fanin_status measure(const struct fi_look *look, double loss) {
+static void measure(const struct fi_look *look, double loss) {
     struct fanin_check *check = look->check;
     const fanin_net *net = look->net;
-    int64_t most = 1;
-    for (int i = 0; i < net->n_nodes; i++) most = FI_MAX(most, net->nodes[i].shape.cols);
-    double *work = fi_alloc(check->ctx, most, sizeof *work);
-    if (!work) return FANIN_ERR_MEMORY;
+    fi_measure_begin(look->measure, look->batch.rows);
+    fi_measure_add(look->measure, look->trainer->exec);
     for (int i = 0; i < net->n_nodes; i++) {
         struct fanin_check_figures f;
-        fi_measure_node(&f, &look->trainer->exec->y[i], &look->trainer->exec->dy[i],
-                        look->batch.rows, work);
+        fi_measure_figures(look->measure, i, &f);
         add_figures(&check->layers[i], &f);
     }
-    fi_free(check->ctx, work);
     for (int i = 0; i < net->n_params; i++)
         add_figure(&check->params[i].grad_measured, &check->params[i].grad_spread,
-                   root_mean_square(look, &net->params[i], look->trainer->grads[0]));
+                   fi_measure_rms(check->ctx, &net->params[i], look->trainer->grads[0]));
     add_figure(&check->result.loss, &check->result.loss_spread, loss);
-    return FANIN_OK;
 }
 
 /* ---- the first start ------------------------------------------------------------------------------- */
@@ -152,7 +141,7 @@ static void take_prediction(const struct fi_look *look, const struct fi_predicti
     }
     for (int i = 0; i < look->net->n_params; i++) {
         check->params[i].grad_predicted = sqrt(p->params[i].grad);
-        check->params[i].rms = root_mean_square(look, &look->net->params[i], look->origin);
+        check->params[i].rms = fi_measure_rms(check->ctx, &look->net->params[i], look->origin);
     }
 }
 
@@ -175,6 +164,26 @@ static void histogram(struct fanin_check_histogram *h, const struct fanin_tensor
         }
 }
 
+/* Tied are the classes of the symmetry guard; the others are of the batch. */
+static enum fanin_status find_units(const struct fi_look *look) {
+    struct fanin_check *check = look->check;
+    FI_TRY(fi_symmetry(&check->arena, look->model, &look->trainer->policies,
+                       look->train->rounding_noise > 0, &check->symmetry));
+    fi_measure_weights(look->measure, check->ctx, look->model->params);
+    for (int i = 0; i < look->net->n_nodes; i++) {
+        struct fanin_check_layer *l = &check->layers[i];
+        struct fi_measured_units units;
+        fi_measure_units(look->measure, i, &units);
+        l->dead = units.dead;
+        l->saturated = units.saturated;
+        l->constant = units.constant;
+        for (int64_t u = 0; u < look->net->nodes[i].shape.cols; u++)
+            if (check->symmetry.tied[i][u]) fi_few_add(&l->tied, u);
+        fi_measure_almost_tied(look->measure, i, check->symmetry.tied[i], &l->almost_tied);
+    }
+    return FANIN_OK;
+}
+
 static enum fanin_status look_closely(const struct fi_look *look,
                                       const struct fanin_check_options *options) {
     struct fanin_check *check = look->check;
@@ -190,7 +199,7 @@ static enum fanin_status look_closely(const struct fi_look *look,
         histogram(&check->layers[i].values, &look->trainer->exec->y[i], look->batch.rows);
         histogram(&check->layers[i].grads, &look->trainer->exec->dy[i], look->batch.rows);
     }
-    FI_TRY(fi_check_units(look));
+    FI_TRY(find_units(look));
     return fi_check_start(look, options->sharpness != 0);
 }
 
@@ -291,7 +300,7 @@ static enum fanin_status look_at(struct fi_look *look, const struct fanin_check_
                                     .rows = check->result.batch,
                                     .weighted = fi_data_weighted(source->data, FANIN_TRAIN)};
     FI_TRY(fi_trainer_probe(look->trainer, &look->batch, &loss));
-    FI_TRY(measure(look, loss));
+    measure(look, loss);
     check->seeds++;
     if (check->seeds > 1) return FANIN_OK;
     return look_closely(look, options);
@@ -332,14 +341,17 @@ enum fanin_status fi_check_add(fanin_check *check, fanin_model *model, const fan
     /* Of later starts only statistics move, and nobody looks at them. */
     const int64_t kept = check->seeds == 0 ? size : 0;
     fi_real *origin = fi_arena_alloc(&work, kept, sizeof *origin);
-    if (!source.index || !origin) {
+    struct fi_measure gathered;
+    enum fanin_status status = fi_measure_create(&gathered, &work, model->net);
+    look.measure = &gathered;
+    if (!source.index || !origin || status != FANIN_OK) {
         fi_arena_free(&work);
         return FANIN_ERR_MEMORY;
     }
     memcpy(origin, model->params, (size_t)kept * sizeof *origin);
     look.origin = origin;
     fi_data_order(data, FANIN_TRAIN, r->seed, 0, 0, r->batch, source.index);
-    enum fanin_status status = fi_trainer_create(&look.trainer, model, &watching, true);
+    status = fi_trainer_create(&look.trainer, model, &watching, true);
     if (status == FANIN_OK) status = look_at(&look, options, &source);
     fanin_trainer_free(look.trainer);
     memcpy(model->params, origin, (size_t)kept * sizeof *origin);

@@ -3,8 +3,7 @@
  * The check inside the library.
  *
  *   theory    a wide layer in closed form                       gram      an activation on a batch
- *   predict   a net's signals and gradients                     measure   the same on real data
- *   units     tied, dead, saturated units                       start     loss, gradient, update
+ *   predict   a net's signals and gradients                     start     loss, gradient, update
  *   finding/  records: one file, one thing that may be wrong    check     all of it; the verdict
  */
 #ifndef FI_CHECK_H
@@ -12,7 +11,8 @@
 
 #include <fanin/check.h>
 
-#include "check/measure.h"
+#include "check/predict.h"
+#include "measure/measure.h"
 #include "train/train.h"
 
 struct fanin_check {
@@ -35,15 +35,14 @@ struct fi_look {
     const fanin_net *net;
     const fanin_data *data;
     const struct fanin_train_options *train;
-    fanin_trainer *trainer; /* watching; has just probed the batch; NULL for findings */
+    fanin_trainer *trainer;     /* watching; has just probed the batch; NULL for findings */
+    struct fi_measure *measure; /* of that batch */
     struct fi_batch batch;
     const fi_real *origin; /* the model's parameters as they were: what is run moves statistics */
 };
 
 /* ---- the parts (check.c calls them in this order) ------------------------------------------------ */
 
-/* Units of every layer, from the first start. */
-enum fanin_status fi_check_units(const struct fi_look *look);
 /* Depth scales of plain layers, from the prediction. */
 enum fanin_status fi_check_depth(const struct fi_look *look);
 /* Gradient norm, update to weight, time, memory; sharpness if asked for. */

@@ -230,3 +230,24 @@ enum fanin_status fi_predict(struct fi_arena *arena, struct fi_prediction *out,
     for (int i = result; i >= 0; i--) backward_node(&w, i);
     return FANIN_OK;
 }
+
+/* ---- as figures -------------------------------------------------------------------------------------- */
+
+void fi_predicted_node(struct fanin_check_figures *out, const struct fi_node_law *law) {
+    const struct fanin_signal *s = &law->signal;
+    const int64_t n = s->n;
+    double pairs = 0;
+    *out = (struct fanin_check_figures){.grad = law->gradient ? 0 : NAN};
+    for (int64_t a = 0; a < n; a++) {
+        const double q = s->cov[a * n + a] + s->mean[a] * s->mean[a];
+        out->mean += s->mean[a] / (double)n;
+        out->second += q / (double)n;
+        if (law->gradient) out->grad += s->grad[a * n + a] * (double)n;
+        for (int64_t b = 0; b < a; b++) {
+            const double other = s->cov[b * n + b] + s->mean[b] * s->mean[b];
+            const double both = s->cov[a * n + b] + s->mean[a] * s->mean[b];
+            if (q > 0 && other > 0) pairs += both / sqrt(q * other);
+        }
+    }
+    out->cosine = n > 1 ? 2 * pairs / ((double)n * (double)(n - 1)) : NAN;
+}

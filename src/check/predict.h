@@ -14,6 +14,8 @@
 #ifndef FI_PREDICT_H
 #define FI_PREDICT_H
 
+#include <fanin/check.h>
+
 #include "check/gram.h"
 
 /* The laws at one node. */
@@ -44,6 +46,9 @@ struct fi_predict_source {
 /* All memory is the arena's. */
 enum fanin_status fi_predict(struct fi_arena *arena, struct fi_prediction *out,
                              const struct fi_predict_source *source);
+
+/* The law of a node as the figures that are measured. */
+void fi_predicted_node(struct fanin_check_figures *out, const struct fi_node_law *law);
 
 /* Mean and covariance over the columns of a tensor's first n rows. */
 void fi_measure_signal(const struct fanin_tensor *y, int64_t n, double *mean, double *cov);

@@ -67,12 +67,9 @@ static enum fanin_status first_update(const struct fi_look *look) {
     for (int i = 0; i < look->net->n_params; i++) {
         const struct fi_param *p = &look->net->params[i];
         const double rms = look->check->params[i].rms;
-        double sum = 0;
-        for (int64_t k = p->offset; k < p->offset + p->size; k++) {
-            const double moved = (double)look->model->params[k] - (double)look->origin[k];
-            sum += moved * moved;
-        }
-        look->check->params[i].update = rms > 0 ? sqrt(sum / (double)p->count) / rms : NAN;
+        struct fi_measured_move moved;
+        fi_measure_move(p, look->origin, look->model->params, 0, &moved);
+        look->check->params[i].update = rms > 0 ? sqrt(moved.all / (double)p->count) / rms : NAN;
     }
     return FANIN_OK;
 }

@@ -244,6 +244,17 @@ static void forward_task(void *arg, int64_t task) {
     } while (next_strip(&t));
 }
 
+static int statistics(const struct fanin_step *s, int64_t c, struct fanin_statistics *out) {
+    const struct job j = job_of(s);
+    if (c >= j.channels) return 0;
+    const double biased = FI_MAX(1 / (j.inv_std[c] * j.inv_std[c]) - j.a->eps, 0);
+    *out = (struct fanin_statistics){.batch_mean = j.mean[c],
+                                     .batch_var = biased * j.m / FI_MAX(1, j.m - 1),
+                                     .running_mean = (double)j.running_mean[c],
+                                     .running_var = (double)j.running_var[c]};
+    return 1;
+}
+
 /* ---- backward -------------------------------------------------------------------------------------- */
 
 /* dbeta[channel] = Σ dy, dgamma[channel] = Σ dy (x - mean) / std. */
@@ -398,5 +409,6 @@ FI_RECORD(op, batch_norm) = {
     .fold = &folding,
     .signal = propagate,
     .signal_back = propagate_back,
+    .statistics = statistics,
     .cases = cases,
     .n_cases = FI_COUNT(cases)};

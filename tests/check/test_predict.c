@@ -11,7 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "check/measure.h"
+#include "check/predict.h"
+#include "measure/measure.h"
 #include "support/records.h"
 #include "train/train.h"
 
@@ -52,19 +53,25 @@ static void run_seed(struct net_figures *f, const fanin_recipe *recipe, fanin_mo
     assert_ok(ctx, fi_trainer_create(&trainer, model, &options, true));
     const struct fi_batch batch = {.load = load_batch, .arg = data, .rows = BATCH};
     double loss;
-    static double work[4096];
+    struct fi_arena gathered;
+    struct fi_measure measure;
+    fi_arena_init(&gathered, ctx);
+    assert_ok(ctx, fi_measure_create(&measure, &gathered, model->net));
     assert_ok(ctx, fi_trainer_probe(trainer, &batch, &loss));
+    fi_measure_begin(&measure, BATCH);
+    fi_measure_add(&measure, trainer->exec);
     f->n = model->net->n_nodes;
     assert_true(f->n <= MAX_NODES);
     for (int i = 0; i < f->n; i++) {
         struct fanin_check_figures one;
-        fi_measure_node(&one, &trainer->exec->y[i], &trainer->exec->dy[i], BATCH, work);
+        fi_measure_figures(&measure, i, &one);
         f->measured[i].mean += one.mean / seeds;
         f->measured[i].second += one.second / seeds;
         f->measured[i].cosine += one.cosine / seeds;
         f->measured[i].grad += one.grad / seeds;
         (void)snprintf(f->names[i], sizeof f->names[i], "%s", model->net->nodes[i].name);
     }
+    fi_arena_free(&gathered);
     if (predict) {
         struct fi_arena arena;
         struct fi_prediction prediction;
