@@ -22,7 +22,13 @@ enum fanin_event_type {
     FANIN_EVENT_CHECKPOINT, /* text path */
     FANIN_EVENT_WARNING,    /* text message */
     FANIN_EVENT_END,        /* figures of the run, text why it ended */
-    FANIN_EVENT_EVAL        /* figures of an evaluation; table confusion */
+    FANIN_EVENT_EVAL,       /* figures of an evaluation; table confusion */
+    /* a watched step: itself; where loss and update come from; a node; a parameter */
+    FANIN_EVENT_WATCH,
+    FANIN_EVENT_WATCH_SOURCE,
+    FANIN_EVENT_WATCH_LAYER,
+    FANIN_EVENT_WATCH_PARAM,
+    FANIN_EVENT_TROUBLE /* the run goes bad: texts kind, layer, message */
 };
 
 /* A named figure. */
@@ -83,6 +89,7 @@ struct fanin_train_options {
     int n_constrain;
     const struct fanin_param_policy *params; /* all but their `init` counts here */
     int n_params;
+    int64_t watch; /* tells the figures of every so many-th update; 0: never */
 };
 
 /* Trains the model on the data. The model is usable after any return.

@@ -68,7 +68,8 @@ static enum fanin_status first_update(const struct fi_look *look) {
         const struct fi_param *p = &look->net->params[i];
         const double rms = look->check->params[i].rms;
         struct fi_measured_move moved;
-        fi_measure_move(p, look->origin, look->model->params, 0, &moved);
+        fi_measure_move(look->origin + p->offset, look->model->params + p->offset, p->size, 0,
+                        &moved);
         look->check->params[i].update = rms > 0 ? sqrt(moved.all / (double)p->count) / rms : NAN;
     }
     return FANIN_OK;

@@ -193,10 +193,12 @@ static void penalize_task(void *arg, int64_t task) {
     const struct fi_penalties *list = &e->policies->outputs[job->node];
     const int64_t last = FI_MIN(e->rows_now, (task + 1) * PENALTY_ROWS);
     for (int64_t r = task * PENALTY_ROWS; r < last; r++)
-        for (int i = 0; i < list->n; i++)
+        for (int i = 0; i < list->n; i++) {
+            if (e->only && list->items[i]->reg != e->only) continue;
             list->items[i]->reg->gradient(list->items[i]->attrs,
                                           list->items[i]->factor * e->sample_share,
                                           y->data + r * y->ld, dy->data + r * dy->ld, y->cols);
+        }
 }
 
 /* Penalties on the output of a group: its last node, whose gradient is complete. */
@@ -218,6 +220,15 @@ double fi_exec_output_penalty(const struct fi_exec *e, int node, const struct fi
     return penalty->factor * sum;
 }
 
+/* Is the gradient 0 everywhere? It mostly takes one look. */
+static bool is_still(const struct fi_exec *e, int node) {
+    const struct fanin_tensor *dy = &e->dy[node];
+    for (int64_t r = 0; r < e->rows_now; r++)
+        for (int64_t c = 0; c < dy->cols; c++)
+            if (dy->data[r * dy->ld + c] != 0) return false;
+    return true;
+}
+
 void fi_exec_backward(struct fi_exec *e) {
     if (e->model->net->n_tables > 0) fi_emit_begin(e);
     for (int i = e->n_groups - 1; i >= 0; i--) {
@@ -225,6 +236,7 @@ void fi_exec_backward(struct fi_exec *e) {
         if (!g->gradient) continue;
         penalize_output(e, g);
         if (!g->chain_done_by_consumer) walk_chain(e, g, true);
+        if (e->still && e->still[g->tail]) e->still[g->tail] = is_still(e, g->tail);
         const int entry = g->host >= 0 ? g->host : g->chain[0];
         const struct fanin_op *op = e->model->net->nodes[entry].op;
         if (g->host >= 0 && op && !(op->flags & FANIN_OP_NO_GRADIENT))

@@ -497,6 +497,8 @@ struct fi_exec {
     int n_groups;
     const struct fi_update *update;     /* set before fi_exec_backward */
     const struct fi_policies *policies; /* NULL: nothing is frozen or penalized */
+    uint8_t *still; /* per node: set to 0 where the gradient is not all 0; NULL: not looked at */
+    const struct fi_reg *only; /* on outputs, no penalty but this; NULL: all */
     double sample_share; /* 1 / samples of the batch, for penalties on outputs; set with update */
     int64_t planned;     /* numbers in the buffer of activations and gradients */
     bool needs_two_rows; /* batch statistics: one value a channel is an error */

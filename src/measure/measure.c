@@ -145,13 +145,12 @@ double fi_measure_rms(fanin_ctx *ctx, const struct fi_param *p, const fi_real *n
     return sqrt(ctx->kernels->sum_squares(numbers + p->offset, p->size) / (double)p->count);
 }
 
-void fi_measure_move(const struct fi_param *p, const fi_real *before, const fi_real *after,
-                     double decay, struct fi_measured_move *out) {
+void fi_measure_move(const fi_real *a, const fi_real *b, int64_t n, double decay,
+                     struct fi_measured_move *out) {
     double all[LANES] = {0}, step[LANES] = {0};
-    const fi_real *a = before + p->offset, *b = after + p->offset;
     *out = (struct fi_measured_move){0};
-    for (int64_t i = 0; i < p->size; i += LANES)
-        for (int k = 0; k < LANES && i + k < p->size; k++) {
+    for (int64_t i = 0; i < n; i += LANES)
+        for (int k = 0; k < LANES && i + k < n; k++) {
             const double was = (double)a[i + k], moved = (double)b[i + k] - was;
             const double own = moved + decay * was;
             all[k] += moved * moved;

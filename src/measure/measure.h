@@ -83,8 +83,8 @@ double fi_measure_rms(fanin_ctx *ctx, const struct fi_param *p, const fi_real *n
 struct fi_measured_move {
     double all, step;
 };
-void fi_measure_move(const struct fi_param *p, const fi_real *before, const fi_real *after,
-                     double decay, struct fi_measured_move *out);
+void fi_measure_move(const fi_real *before, const fi_real *after, int64_t n, double decay,
+                     struct fi_measured_move *out);
 
 /* ---- what the files of this folder share --------------------------------------------------------- */
 

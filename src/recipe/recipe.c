@@ -160,6 +160,7 @@ static enum fanin_status read_train_keys(fanin_recipe *r, struct fi_value *value
     r->train.rounding_noise = keys->rounding_noise;
     r->train.mixup = keys->mixup;
     r->train.allow_symmetric = keys->allow_symmetric;
+    r->train.watch = keys->watch;
     return FANIN_OK;
 }
 

@@ -38,6 +38,7 @@ struct fi_section_train {
     int64_t epochs, batch, seed, shards;
     double clip_value, clip_norm, rounding_noise, mixup;
     int allow_symmetric;
+    int64_t watch;
     struct fanin_rule_ref early_stop, checkpoint, from;
 };
 struct fi_section_early_stop {

@@ -81,6 +81,8 @@ static const struct fanin_attr_spec train_keys[] = {
                  "multiplies each weight's gradient by 1 + e·U(-1, 1)", 0),
     FI_ATTR_BOOL(struct fi_section_train, allow_symmetric, 0,
                  "train even if hidden units start equal and can never part"),
+    FI_ATTR_INT(struct fi_section_train, watch, 0, 0, 1e9,
+                "tells what goes on in the net at every so many-th update; 0: never", 0),
     SECTION(struct fi_section_train, early_stop,
             "stops when validation no longer improves, and takes the best weights"),
     SECTION(struct fi_section_train, checkpoint, "where and how often the run is saved"),

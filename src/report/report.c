@@ -16,7 +16,12 @@ const char *fi_event_name(enum fanin_event_type type) {
                                         [FANIN_EVENT_CHECKPOINT] = "checkpoint",
                                         [FANIN_EVENT_WARNING] = "warning",
                                         [FANIN_EVENT_END] = "end",
-                                        [FANIN_EVENT_EVAL] = "eval"};
+                                        [FANIN_EVENT_EVAL] = "eval",
+                                        [FANIN_EVENT_WATCH] = "watch",
+                                        [FANIN_EVENT_WATCH_SOURCE] = "watch_source",
+                                        [FANIN_EVENT_WATCH_LAYER] = "watch_layer",
+                                        [FANIN_EVENT_WATCH_PARAM] = "watch_param",
+                                        [FANIN_EVENT_TROUBLE] = "trouble"};
     return names[type];
 }
 
@@ -73,8 +78,9 @@ static void flush_line(fanin_report *report) {
 }
 
 static bool is_silent(const fanin_report *report, const struct fanin_event *event) {
-    return report->failed || (report->options.quiet && event->type != FANIN_EVENT_WARNING &&
-                              event->type != FANIN_EVENT_EVAL);
+    return report->failed ||
+           (report->options.quiet && event->type != FANIN_EVENT_WARNING &&
+            event->type != FANIN_EVENT_TROUBLE && event->type != FANIN_EVENT_EVAL);
 }
 
 void fanin_report_event(void *payload, const struct fanin_event *event) {

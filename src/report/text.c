@@ -310,6 +310,75 @@ static void write_eval(fanin_report *r, const struct fanin_event *e) {
         write_worst(r, e);
 }
 
+/* ---- a watched step -------------------------------------------------------------------------------- */
+
+/* Of one that ends the run the error itself is told elsewhere. */
+static void write_trouble(fanin_report *r, const struct fanin_event *e) {
+    const char *kind = fi_event_text(e, "kind");
+    if (kind && !strcmp(kind, "not_finite")) return;
+    fi_text_add(&r->line, "%strouble:%s ", colored(r, YELLOW), colored(r, PLAIN));
+    add_clean(&r->line, fi_event_text(e, "message"));
+    fi_text_add(&r->line, "\n");
+}
+
+static void add_units(struct fi_text *line, const struct fanin_event *e, const char *what) {
+    const double count = fi_event_figure(e, what);
+    if (count > 0) fi_text_add(line, "  %.0f %s", count, what);
+}
+
+/* "  data loss 97 % update 88 %" */
+static void write_source(struct fi_text *line, const struct fanin_event *e) {
+    const double loss = fi_event_figure(e, "loss_share");
+    fi_text_add(line, "  from %-20s", fi_event_text(e, "name"));
+    if (isnan(loss))
+        fi_text_add(line, " loss       -");
+    else
+        fi_text_add(line, " loss %5.1f %%", 100 * loss);
+    fi_text_add(line, "  update %5.1f %%\n", 100 * fi_event_figure(e, "update_share"));
+}
+
+static void write_layer(struct fi_text *line, const struct fanin_event *e) {
+    static const char *const units[] = {"dead", "saturated", "tied"};
+    fi_text_add(line, "  %-18.18s", fi_event_text(e, "name"));
+    add_cell(line, e, "mean", 10, 3);
+    add_cell(line, e, "rms", 10, 3);
+    add_cell(line, e, "cosine", 10, 3);
+    add_cell(line, e, "grad", 10, 3);
+    for (int i = 0; i < FI_COUNT(units); i++) add_units(line, e, units[i]);
+    const double gap = fi_event_figure(e, "running_mean_gap");
+    if (!isnan(gap))
+        fi_text_add(line, "  running: mean off by %.2g, var x%.2g", gap,
+                    1 / fi_event_figure(e, "running_var_ratio"));
+    fi_text_add(line, "\n");
+}
+
+/* The step, then what its loss and update come from, then a table of layers and one of tensors. */
+static void write_watch(fanin_report *r, const struct fanin_event *e) {
+    struct fi_text *line = &r->line;
+    if (e->type == FANIN_EVENT_WATCH) {
+        fi_text_add(line, "%swatch%s step %lld  ", colored(r, BOLD), colored(r, PLAIN),
+                    (long long)e->step);
+        add_figures(line, e->figures, e->n_figures);
+        fi_text_add(line, "\n");
+    } else if (e->type == FANIN_EVENT_WATCH_SOURCE) {
+        write_source(line, e);
+    } else if (e->type == FANIN_EVENT_WATCH_LAYER) {
+        if (r->watch_table != e->type)
+            fi_text_add(line, "  %-18s %10s %10s %10s %10s\n", "layer", "mean", "rms", "cosine",
+                        "gradient");
+        write_layer(line, e);
+    } else {
+        if (r->watch_table != e->type)
+            fi_text_add(line, "  %-18s %10s %10s %10s\n", "parameter", "rms", "gradient", "update");
+        fi_text_add(line, "  %-18.18s", fi_event_text(e, "name"));
+        add_cell(line, e, "rms", 10, 3);
+        add_cell(line, e, "grad", 10, 3);
+        add_cell(line, e, "update", 10, 3);
+        fi_text_add(line, "\n");
+    }
+    r->watch_table = e->type;
+}
+
 /* ---- the record -------------------------------------------------------------------------------------- */
 
 static void write_event(fanin_report *r, const struct fanin_event *e) {
@@ -339,6 +408,15 @@ static void write_event(fanin_report *r, const struct fanin_event *e) {
         break;
     case FANIN_EVENT_EVAL:
         write_eval(r, e);
+        break;
+    case FANIN_EVENT_TROUBLE:
+        write_trouble(r, e);
+        break;
+    case FANIN_EVENT_WATCH:
+    case FANIN_EVENT_WATCH_SOURCE:
+    case FANIN_EVENT_WATCH_LAYER:
+    case FANIN_EVENT_WATCH_PARAM:
+        write_watch(r, e);
         break;
     case FANIN_EVENT_STEP:
         break;

@@ -11,7 +11,22 @@
 #include "train/train.h"
 
 /* The place in the run: tensors run.counts (int64) and run.numbers (float64), in this order. */
-enum { RUN_IDENTITY, EPOCH, STEP, UPDATES, BEST_EPOCH, BAD_EPOCHS, AVERAGED, COUNTS };
+enum {
+    RUN_IDENTITY,
+    EPOCH,
+    STEP,
+    UPDATES,
+    BEST_EPOCH,
+    BAD_EPOCHS,
+    AVERAGED,
+    BEST_STEP,
+    BAD,
+    ASKED_LOSS,
+    ASKED_DEAD,
+    ALERT,
+    LOSS_STEP,
+    COUNTS
+};
 enum {
     POWER1,
     POWER2,
@@ -21,7 +36,11 @@ enum {
     TERMS,
     LR_STATE = TERMS + FI_MAX_REGS,
     MOMENTUM_STATE = LR_STATE + FI_SCHEDULE_STATE,
-    NUMBERS = MOMENTUM_STATE + FI_SCHEDULE_STATE
+    LOSS_FIRST = MOMENTUM_STATE + FI_SCHEDULE_STATE,
+    LOSS_MEAN,
+    LOSS_BEST,
+    LOSS_ALARM,
+    NUMBERS
 };
 
 static enum fanin_status put_place(struct fi_tensors *out, const fanin_trainer *t,
@@ -37,6 +56,12 @@ static enum fanin_status put_place(struct fi_tensors *out, const fanin_trainer *
     counts[BEST_EPOCH] = p->best_epoch;
     counts[BAD_EPOCHS] = p->bad_epochs;
     counts[AVERAGED] = t->average.n;
+    counts[BEST_STEP] = t->health.best_step;
+    counts[BAD] = t->health.bad;
+    counts[ASKED_LOSS] = t->health.asked_loss;
+    counts[ASKED_DEAD] = t->health.asked_dead;
+    counts[ALERT] = t->health.alert;
+    counts[LOSS_STEP] = t->health.loss_step;
     FI_TRY(fi_tensors_add(out, &entry, "run.numbers", FI_F64, 1, &n_numbers, NULL));
     double *numbers = entry->data;
     numbers[POWER1] = t->update.step.pow1;
@@ -47,6 +72,10 @@ static enum fanin_status put_place(struct fi_tensors *out, const fanin_trainer *
     memcpy(numbers + TERMS, t->sums.terms, sizeof(t->sums.terms));
     memcpy(numbers + LR_STATE, t->lr.state, sizeof(t->lr.state));
     memcpy(numbers + MOMENTUM_STATE, t->momentum.state, sizeof(t->momentum.state));
+    numbers[LOSS_FIRST] = t->health.first;
+    numbers[LOSS_MEAN] = t->health.mean;
+    numbers[LOSS_BEST] = t->health.best;
+    numbers[LOSS_ALARM] = t->health.loss;
     return FANIN_OK;
 }
 
@@ -120,6 +149,16 @@ static enum fanin_status restore(fanin_trainer *t, struct fi_progress *p,
     memcpy(t->sums.terms, numbers + TERMS, sizeof(t->sums.terms));
     memcpy(t->lr.state, numbers + LR_STATE, sizeof(t->lr.state));
     memcpy(t->momentum.state, numbers + MOMENTUM_STATE, sizeof(t->momentum.state));
+    t->health.first = numbers[LOSS_FIRST];
+    t->health.mean = numbers[LOSS_MEAN];
+    t->health.best = numbers[LOSS_BEST];
+    t->health.loss = numbers[LOSS_ALARM];
+    t->health.best_step = counts[BEST_STEP];
+    t->health.bad = counts[BAD];
+    t->health.asked_loss = counts[ASKED_LOSS];
+    t->health.asked_dead = counts[ASKED_DEAD];
+    t->health.alert = counts[ALERT];
+    t->health.loss_step = counts[LOSS_STEP];
     return FANIN_OK;
 }
 

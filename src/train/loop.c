@@ -13,7 +13,7 @@
 
 #include "kernel/kernel.h"
 #include "schedule/schedule.h"
-#include "train/train.h"
+#include "train/watch.h"
 
 struct run {
     fanin_trainer *t;
@@ -156,6 +156,17 @@ static void tell_step(struct run *r) {
     send(r, &e);
 }
 
+static void send_now(void *payload, struct fi_event *e) {
+    const struct run *r = payload;
+    e->event.epoch = r->at.epoch + 1;
+    send(r, e);
+}
+
+static void tell_figures(struct run *r) {
+    if (fi_watch_done(r->t)) fi_watch_tell(r->t, send_now, r);
+    if (r->t->health.n_troubles > 0) fi_trouble_tell(r->t, send_now, r);
+}
+
 static enum fanin_status run_epoch(struct run *r) {
     struct fi_batch batch = {
         .load = load, .arg = r, .weighted = fi_data_weighted(r->data, FANIN_TRAIN)};
@@ -169,10 +180,15 @@ static enum fanin_status run_epoch(struct run *r) {
         batch.rows = FI_MIN(r->t->batch, r->rows - first);
         fi_data_order(r->data, FANIN_TRAIN, r->o->seed, (uint64_t)r->at.epoch, first, batch.rows,
                       r->index);
-        FI_TRY(fi_trainer_run(r->t, &batch, fi_pace_factor(&r->t->lr, step, total, r->steps),
-                              fi_pace_factor(&r->t->momentum, step, total, r->steps), NULL));
-        fi_averaging_update(r->t);
-        r->at.step++;
+        const enum fanin_status status =
+            fi_trainer_run(r->t, &batch, fi_pace_factor(&r->t->lr, step, total, r->steps),
+                           fi_pace_factor(&r->t->momentum, step, total, r->steps), NULL);
+        if (status == FANIN_OK) {
+            fi_averaging_update(r->t);
+            r->at.step++;
+        }
+        tell_figures(r);
+        FI_TRY(status);
         if (r->t->ctx->stop) {
             FI_TRY(checkpoint(r));
             return fi_fail(r->t->ctx, FANIN_ERR_STOPPED, "stopped in epoch %lld after step %lld",
@@ -180,11 +196,9 @@ static enum fanin_status run_epoch(struct run *r) {
         }
         if (r->at.step % look == 0) tell_step(r);
     }
-    if (!finite_params(r))
-        return fi_fail(r->t->ctx, FANIN_ERR_DIVERGED,
-                       "epoch %lld: %s is not finite any more: lower the learning rate",
-                       (long long)r->at.epoch + 1, fi_exec_first_not_finite(r->t->exec));
-    return FANIN_OK;
+    const enum fanin_status status = finite_params(r) ? FANIN_OK : fi_trouble_params(r->t);
+    tell_figures(r);
+    return status;
 }
 
 /* Mean over the epoch's samples: the data's share of the loss, each regularizer's, the sum. */

@@ -10,7 +10,7 @@
 
 #include "kernel/kernel.h"
 #include "schedule/schedule.h"
-#include "train/train.h"
+#include "train/watch.h"
 
 /* ---- set-up ------------------------------------------------------------------------------------ */
 
@@ -120,11 +120,12 @@ static enum fanin_status allocate_states(fanin_trainer *t) {
     return FANIN_OK;
 }
 
-/* Who only watches may never make an update: see fi_trainer_apply_first. */
+/* Who only looks may never make an update: see fi_trainer_apply_first. */
 static enum fanin_status allocate(fanin_trainer *t, const struct fanin_train_options *o) {
     const int64_t size = t->model->net->param_size;
-    if (!t->watch) FI_TRY(allocate_states(t));
-    if (t->shards > 1 || t->clip_norm > 0 || t->watch) {
+    if (!t->looks) FI_TRY(allocate_states(t));
+    t->whole = t->shards > 1 || t->clip_norm > 0 || t->looks;
+    if (t->whole) {
         t->n_grads = 1;
         for (int64_t s = t->shards; s > 1; s /= 2) t->n_grads++;
         t->grads = fi_arena_alloc(&t->arena, t->n_grads + 1, sizeof(*t->grads));
@@ -185,7 +186,7 @@ static enum fanin_status setup(fanin_trainer *t, const struct fanin_train_option
     FI_TRY(check_options(t, o));
     FI_TRY(choose_rules(t, o));
     if (!o->allow_symmetric) FI_TRY(fi_guard(t->model, &t->policies, o->rounding_noise > 0));
-    FI_TRY(fi_exec_create_run(&t->exec, t->model, t->shard_rows, t->watch ? FI_WATCH : FI_TRAIN,
+    FI_TRY(fi_exec_create_run(&t->exec, t->model, t->shard_rows, t->looks ? FI_WATCH : FI_TRAIN,
                               &t->policies));
     if (t->exec->needs_two_rows && t->shard_rows < 2)
         return fi_fail(t->ctx, FANIN_ERR_RECIPE,
@@ -197,7 +198,14 @@ static enum fanin_status setup(fanin_trainer *t, const struct fanin_train_option
     t->update.noise = o->rounding_noise;
     t->update.clip_value = o->clip_value;
     t->exec->update = &t->update;
-    return FANIN_OK;
+    t->event = o->event;
+    t->event_payload = o->event_payload;
+    t->watch_every = t->looks ? 0 : o->watch;
+    if (t->watch_every < 0)
+        return fi_fail(t->ctx, FANIN_ERR_RECIPE, "train.watch is %lld: it must be 0 or more",
+                       (long long)t->watch_every);
+    FI_TRY(fi_health_create(t));
+    return t->watch_every > 0 ? fi_watch_create(t) : FANIN_OK;
 }
 
 enum fanin_status fi_trainer_create(fanin_trainer **out, fanin_model *model,
@@ -208,7 +216,7 @@ enum fanin_status fi_trainer_create(fanin_trainer **out, fanin_model *model,
     if (!t) return FANIN_ERR_MEMORY;
     t->ctx = model->ctx;
     t->model = model;
-    t->watch = watch;
+    t->looks = watch;
     fi_arena_init(&t->arena, model->ctx);
     enum fanin_status status = setup(t, options ? options : &defaults);
     if (status != FANIN_OK) {
@@ -227,6 +235,7 @@ enum fanin_status fanin_trainer_create(fanin_trainer **out, fanin_model *model,
 void fanin_trainer_free(fanin_trainer *trainer) {
     if (!trainer) return;
     fanin_ctx *ctx = trainer->ctx;
+    fi_watch_free(trainer);
     fi_exec_free(trainer->exec);
     fi_arena_free(&trainer->arena);
     fi_free(ctx, trainer);
@@ -234,9 +243,8 @@ void fanin_trainer_free(fanin_trainer *trainer) {
 
 /* ---- the loss of a shard ---------------------------------------------------------------------------- */
 
-/* Adds the entropy terms of `rows` rows to dz; returns Σ over rows of all terms. */
-static double entropy_terms(fanin_trainer *t, const struct fanin_tensor *z,
-                            const struct fanin_tensor *dz, int64_t rows, fi_real scale) {
+double fi_entropy_terms(fanin_trainer *t, const struct fi_reg *only, const struct fanin_tensor *z,
+                        const struct fanin_tensor *dz, int64_t rows, fi_real scale) {
     const struct fi_loss *loss = t->model->loss;
     double total = 0;
     if (t->terms.n_entropy == 0) return 0;
@@ -246,10 +254,11 @@ static double entropy_terms(fanin_trainer *t, const struct fanin_tensor *z,
         for (int64_t r = 0; r < rows; r++) {
             const struct fi_penalty *p = t->terms.entropy[i];
             double slope;
+            if (only && p->reg != only) continue;
             const double value = p->factor * p->reg->of_entropy(p->attrs, t->h[r], &slope);
             const double counts = t->even ? 1 : t->share[r];
             t->coefficient[r] += counts * p->factor * slope;
-            t->sums.terms[term_of(&t->terms, p->reg)] += counts * value;
+            if (!only) t->sums.terms[term_of(&t->terms, p->reg)] += counts * value;
             total += counts * value;
         }
     loss->entropy(t->model->loss_attrs, z, t->h, t->coefficient, dz, scale);
@@ -279,7 +288,7 @@ static enum fanin_status run_shard(fanin_trainer *t, const struct fi_batch *batc
     fi_samples_load(t, batch, first, rows);
     fi_exec_forward(e, rows, first, (uint64_t)t->t);
     const double data = fi_samples_loss(t, &e->y[result], &e->dy[result], scale);
-    double terms = entropy_terms(t, &e->y[result], &e->dy[result], rows, scale);
+    double terms = fi_entropy_terms(t, NULL, &e->y[result], &e->dy[result], rows, scale);
     terms += output_terms(t, t->weight / (double)batch->rows);
     e->sample_share = 1.0 / (double)batch->rows;
     t->sums.data += data;
@@ -294,6 +303,7 @@ static enum fanin_status run_shard(fanin_trainer *t, const struct fi_batch *batc
             tensor ? tensor : "the loss itself");
     }
     fi_exec_backward(e);
+    if (t->watching) fi_watch_shard(t, rows, data, scale);
     return FANIN_OK;
 }
 
@@ -327,12 +337,15 @@ static enum fanin_status sum_shards(fanin_trainer *t, const struct fi_batch *bat
 static void apply_whole(fanin_trainer *t) {
     fi_real *g = t->grads[0];
     const int64_t n = t->model->net->param_size;
+    if (t->watching) fi_watch_gradient(t);
     fi_update_finish_gradient(t->exec, &t->update, g);
+    if (t->watching) fi_watch_finished(t);
     if (t->clip_norm > 0) {
         const double norm = sqrt(t->ctx->kernels->sum_squares(g, n));
         if (norm > t->clip_norm) t->ctx->kernels->scale(g, (fi_real)(t->clip_norm / norm), n);
     }
     fi_update_apply(t->exec, &t->update, g);
+    if (t->watching) fi_watch_updated(t);
 }
 
 /* The gradients of penalties on whole tensors, of the weights before the step. */
@@ -354,9 +367,23 @@ static void penalize_whole(fanin_trainer *t) {
 
 /* ---- the step ------------------------------------------------------------------------------------------ */
 
+static enum fanin_status update(fanin_trainer *t, const struct fi_batch *batch, double *sum) {
+    if (t->whole || t->watching) {
+        FI_TRY(sum_shards(t, batch, sum));
+        apply_whole(t);
+    } else {
+        t->update.grads = NULL;
+        FI_TRY(run_shard(t, batch, 0, batch->rows, sum));
+    }
+    fi_update_constrain(t->exec, &t->update);
+    return FANIN_OK;
+}
+
 enum fanin_status fi_trainer_run(fanin_trainer *t, const struct fi_batch *batch, double lr_factor,
                                  double momentum_factor, double *loss) {
     struct fi_optim_step *o = &t->update.step;
+    const double before = t->sums.data;
+    const bool watched = fi_watch_due(t);
     double sum = 0;
     o->lr = t->lr.base * lr_factor;
     o->momentum = momentum_factor;
@@ -366,14 +393,15 @@ enum fanin_status fi_trainer_run(fanin_trainer *t, const struct fi_batch *batch,
     fi_samples_begin(t, batch);
     t->sums.weight += t->weight;
     penalize_whole(t);
-    if (t->grads) {
-        FI_TRY(sum_shards(t, batch, &sum));
-        apply_whole(t);
-    } else {
-        FI_TRY(run_shard(t, batch, 0, batch->rows, &sum));
-    }
-    fi_update_constrain(t->exec, &t->update);
+    if (watched) fi_watch_begin(t, batch->rows);
+    t->exec->still = fi_health_begin(t);
+    const enum fanin_status status = update(t, batch, &sum);
+    t->exec->still = NULL;
+    if (watched) fi_watch_end(t, status);
+    if (status == FANIN_ERR_DIVERGED && !t->looks) return fi_trouble_not_finite(t, batch);
+    FI_TRY(status);
     t->t++;
+    fi_health_end(t, watched, batch->rows, t->weight > 0 ? (t->sums.data - before) / t->weight : 0);
     if (loss) *loss = t->weight > 0 ? sum / t->weight : 0;
     return FANIN_OK;
 }
@@ -392,7 +420,7 @@ double fi_trainer_loss(fanin_trainer *t, const struct fanin_tensor *z,
                        const struct fanin_tensor *dz) {
     const double share = t->weight > 0 ? 1.0 / t->weight : 0;
     double sum = fi_samples_loss(t, z, dz, (fi_real)share);
-    sum += entropy_terms(t, z, dz, z->rows, (fi_real)share);
+    sum += fi_entropy_terms(t, NULL, z, dz, z->rows, (fi_real)share);
     return sum * share;
 }
 
@@ -477,6 +505,12 @@ static enum fanin_status check_batch(fanin_trainer *t, const struct fanin_batch 
     return FANIN_OK;
 }
 
+static void send_event(void *payload, struct fi_event *e) {
+    const fanin_trainer *t = payload;
+    e->event.step = t->t;
+    fi_event_send(e, t->event, t->event_payload);
+}
+
 enum fanin_status fanin_trainer_run(fanin_trainer *trainer, const struct fanin_batch *batch,
                                     double *loss) {
     struct fanin_batch b = {0};
@@ -485,7 +519,10 @@ enum fanin_status fanin_trainer_run(fanin_trainer *trainer, const struct fanin_b
     memcpy(&b, batch, FI_MIN(batch->size, sizeof(b)));
     FI_TRY(check_batch(trainer, &b));
     FI_TRY(fi_model_check_index_rows(trainer->model, b.x, b.n));
-    return fi_trainer_run(trainer, &rows, 1, 1, loss);
+    const enum fanin_status status = fi_trainer_run(trainer, &rows, 1, 1, loss);
+    if (fi_watch_done(trainer)) fi_watch_tell(trainer, send_event, trainer);
+    fi_trouble_tell(trainer, send_event, trainer);
+    return status;
 }
 
 enum fanin_status fanin_trainer_step(fanin_trainer *trainer, const float *x, int64_t n,

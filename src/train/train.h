@@ -74,6 +74,26 @@ struct fi_averaging {
     fi_real *aside;       /* the trained ones while the average is shown */
 };
 
+/* What is noticed of a run that goes bad, see src/train/trouble.c. */
+struct fi_trouble {
+    const char *kind, *layer;
+    char message[512];
+};
+struct fi_health {
+    double first, mean, best; /* loss of the data: the first, a mean of the last, its best */
+    int64_t best_step;
+    int64_t bad, asked_loss, asked_dead; /* flags: told of; the next watched step explains it */
+    int64_t alert;                       /* so many updates to come are watched */
+    double loss;                         /* that gave the alarm, and its step */
+    int64_t loss_step;
+    int64_t *quiet;        /* per node: samples in a row without a gradient */
+    uint8_t *still, *told; /* per node: no gradient at this look; known to be dead */
+    double *start;         /* per parameter: rms at the start */
+    struct fi_trouble troubles[2];
+    int n_troubles;
+};
+
+struct fi_watch;
 struct fanin_trainer {
     fanin_ctx *ctx;
     fanin_model *model;
@@ -83,12 +103,19 @@ struct fanin_trainer {
     struct fi_policies policies;
     struct fi_terms terms;
     struct fi_pace lr, momentum; /* what is scheduled: the learning rate; momentum or beta1 */
-    bool watch;
+    bool looks;                  /* runs batches and updates nothing: fi_trainer_probe */
+    bool whole;                  /* every step needs the gradient as a whole */
+    bool watching;               /* this step is watched */
+    int64_t watch_every;         /* updates; 0: never */
+    struct fi_watch *watch;      /* NULL: nothing was watched yet */
+    struct fi_health health;
+    fanin_event_fn event; /* of steps on the caller's arrays */
+    void *event_payload;
     int64_t batch, shards, shard_rows;
     double clip_norm;
     double base1, base2; /* of the optimizer's running powers */
     int64_t t;           /* updates done */
-    fi_real **grads;     /* whole-gradient mode: log2(shards)+2 buffers; else NULL */
+    fi_real **grads;     /* where whole or watched: log2(shards)+2 buffers; else NULL */
     int n_grads;
     struct fi_samples now; /* of a shard; x is the plan's own */
     struct fi_mixup mixup;
@@ -128,8 +155,25 @@ enum fanin_status fi_trainer_probe(fanin_trainer *t, const struct fi_batch *batc
 double fi_trainer_loss(fanin_trainer *t, const struct fanin_tensor *z,
                        const struct fanin_tensor *dz);
 /* The update that a first step makes of the probed gradients; *lr: its learning rate. Once, of a
- * trainer that watches: the optimizer's state is made here. Errors: MEMORY. */
+ * trainer that looks: the optimizer's state is made here. Errors: MEMORY. */
 enum fanin_status fi_trainer_apply_first(fanin_trainer *t, double *lr);
+
+/* The entropy penalties of one record, NULL: of all, of `rows` rows: adds their gradient to dz,
+ * returns Σ over the rows. */
+double fi_entropy_terms(fanin_trainer *t, const struct fi_reg *only, const struct fanin_tensor *z,
+                        const struct fanin_tensor *dz, int64_t rows, fi_real scale);
+
+/* trouble.c. What to notice and whether to watch; around each update. */
+enum fanin_status fi_health_create(fanin_trainer *t);
+bool fi_watch_due(fanin_trainer *t);
+uint8_t *fi_health_begin(fanin_trainer *t);
+void fi_health_end(fanin_trainer *t, bool watched, int64_t rows, double data);
+/* Sends what was noticed since the last call. */
+void fi_trouble_tell(fanin_trainer *t, void (*send)(void *payload, struct fi_event *e),
+                     void *payload);
+/* The loss of this batch was not finite, or some weights are not: sets the message. */
+enum fanin_status fi_trouble_not_finite(fanin_trainer *t, const struct fi_batch *batch);
+enum fanin_status fi_trouble_params(fanin_trainer *t);
 
 /* Prepares the average of a run of `total` updates; rule->name NULL: none. */
 enum fanin_status fi_averaging_create(fanin_trainer *t, const struct fanin_rule *rule,
