@@ -164,7 +164,7 @@ static void send_now(void *payload, struct fi_event *e) {
 
 static void tell_figures(struct run *r) {
     if (fi_watch_done(r->t)) fi_watch_tell(r->t, send_now, r);
-    if (r->t->health.n_troubles > 0) fi_trouble_tell(r->t, send_now, r);
+    fi_trouble_tell(r->t, send_now, r);
 }
 
 static enum fanin_status run_epoch(struct run *r) {
@@ -197,7 +197,7 @@ static enum fanin_status run_epoch(struct run *r) {
         if (r->at.step % look == 0) tell_step(r);
     }
     const enum fanin_status status = finite_params(r) ? FANIN_OK : fi_trouble_params(r->t);
-    tell_figures(r);
+    fi_trouble_tell(r->t, send_now, r);
     return status;
 }
 
