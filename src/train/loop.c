@@ -162,11 +162,6 @@ static void send_now(void *payload, struct fi_event *e) {
     send(r, e);
 }
 
-static void tell_figures(struct run *r) {
-    if (fi_watch_done(r->t)) fi_watch_tell(r->t, send_now, r);
-    fi_trouble_tell(r->t, send_now, r);
-}
-
 static enum fanin_status run_epoch(struct run *r) {
     struct fi_batch batch = {
         .load = load, .arg = r, .weighted = fi_data_weighted(r->data, FANIN_TRAIN)};
@@ -186,8 +181,9 @@ static enum fanin_status run_epoch(struct run *r) {
         if (status == FANIN_OK) {
             fi_averaging_update(r->t);
             r->at.step++;
+            if (fi_watch_done(r->t)) fi_watch_tell(r->t, send_now, r);
         }
-        tell_figures(r);
+        fi_trouble_tell(r->t, send_now, r);
         FI_TRY(status);
         if (r->t->ctx->stop) {
             FI_TRY(checkpoint(r));

@@ -520,7 +520,7 @@ enum fanin_status fanin_trainer_run(fanin_trainer *trainer, const struct fanin_b
     FI_TRY(check_batch(trainer, &b));
     FI_TRY(fi_model_check_index_rows(trainer->model, b.x, b.n));
     const enum fanin_status status = fi_trainer_run(trainer, &rows, 1, 1, loss);
-    if (fi_watch_done(trainer)) fi_watch_tell(trainer, send_event, trainer);
+    if (status == FANIN_OK && fi_watch_done(trainer)) fi_watch_tell(trainer, send_event, trainer);
     fi_trouble_tell(trainer, send_event, trainer);
     return status;
 }
