@@ -30,7 +30,7 @@ struct fanin_report {
     /* progress of a run, for the writers that draw it */
     bool bar_drawn, table_begun;
     enum fanin_event_type watch_table; /* the last event of a watched step */
-    double run_began; /* seconds, at step run_first */
+    double run_began;                  /* seconds, at step run_first */
     int64_t run_first;
 };
 

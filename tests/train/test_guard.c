@@ -195,7 +195,8 @@ static void test_groups(void **state) {
         assert_ok(ctx, fanin_model_set(model, "dense1.weight", w, 4 * IN));
         const enum fanin_status status = fanin_trainer_create(&trainer, model, &options);
         assert_int_equal(status, cases[i].tied ? FANIN_ERR_SYMMETRIC : FANIN_OK);
-        if (cases[i].tied) assert_non_null(strstr(fanin_errmsg(ctx), "dense1: 2 of 4 units start equal"));
+        if (cases[i].tied)
+            assert_non_null(strstr(fanin_errmsg(ctx), "dense1: 2 of 4 units start equal"));
         fanin_trainer_free(trainer);
         fanin_model_free(model);
         fanin_ctx_free(ctx);

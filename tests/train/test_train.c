@@ -187,8 +187,7 @@ static void test_divergence(void **state) {
     char *good = read_file(path, &before);
     options.optim = (struct fanin_rule){"sgd", &lr, 1, 0};
     options.epochs = 30;
-    assert_refused(ctx, FANIN_ERR_DIVERGED, "not finite",
-                   fanin_train(model, data, &options));
+    assert_refused(ctx, FANIN_ERR_DIVERGED, "not finite", fanin_train(model, data, &options));
     assert_non_null(strstr(fanin_errmsg(ctx), "step "));
     assert_non_null(strstr(fanin_errmsg(ctx), "dense"));
     assert_non_null(strstr(fanin_errmsg(ctx), "is too large"));
