@@ -6,7 +6,7 @@ BUILD ?= build
 NINJA := ninja -C $(BUILD) $(if $(MAKE_TERMOUT),,--quiet)
 CMAKE := cmake -S . -B $(BUILD) -G Ninja --log-level=WARNING
 
-.PHONY: all demo test asan tsan coverage fuzz lint format bench install clean
+.PHONY: all demo test check-theory asan tsan coverage fuzz lint format bench install clean
 
 all: $(BUILD)/build.ninja
 	@$(NINJA) all
@@ -25,6 +25,13 @@ test:
 	@$(CMAKE) -DFANIN_TESTS=ON $(if $(CI),-DFANIN_WERROR=ON) >/dev/null
 	@$(NINJA) all
 	@ctest --test-dir $(BUILD) -j $$(nproc) --output-on-failure
+
+# Predictions against measurements in full: docs/theory-check.md. About twenty minutes.
+check-theory:
+	@tools/setup test
+	@$(CMAKE) -DFANIN_TESTS=ON >/dev/null
+	@$(NINJA) check_predict
+	@FANIN_SOURCE_DIR=. FANIN_THEORY_TABLE=docs/theory-check.md $(BUILD)/tests/check_predict
 
 asan tsan coverage:
 	@tools/setup $(if $(filter coverage,$@),coverage,test)
