@@ -15,12 +15,8 @@ extern const char *const check_verdicts[];
 void check_text(const struct fanin_check_result *result);
 void check_json(const struct app *app, const struct fanin_check_result *result);
 
-/* What was looked at: the recipe as JSON or NULL, and the command's operand or NULL. */
-struct check_subject {
-    const char *recipe, *path;
-};
-/* Fills a page. */
+/* Fills a page; recipe: JSON or NULL. */
 void check_html(fanin_page *page, const struct app *app, const struct fanin_check_result *result,
-                const struct check_subject *subject);
+                const char *recipe);
 
 #endif

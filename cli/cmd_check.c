@@ -14,6 +14,7 @@ struct check_fields {
     struct opt_list set;
     struct opt_count batch, seeds;
     int sharpness;
+    const char *html;
 };
 
 static const struct opt options[] = {
@@ -26,23 +27,53 @@ static const struct opt options[] = {
     RECIPE_SEED,
     {"sharpness", 0, OPT_FLAG, offsetof(struct check_fields, sharpness), NULL,
      "the largest curvature, and the largest stable learning rate", 0, 0},
+    {"html", 0, OPT_TEXT, offsetof(struct check_fields, html), "FILE",
+     "write a page with plots, for a browser", 0, 0},
     {NULL, 0, OPT_FLAG, 0, NULL, NULL, 0, 0}};
 
 /* ---- the command ----------------------------------------------------------------------------------- */
 
-static int tell(const struct app *app, const struct fanin_check_result *r) {
+/* The page goes to a file that is there completely or not at all. It is begun first, so that a file
+ * that cannot be written is told before anything is computed. */
+static int write_piece(void *file, const char *text, size_t bytes) {
+    return fanin_file_write(file, text, bytes) != FANIN_OK;
+}
+
+static int write_page(const struct app *app, fanin_file *file, const char *title,
+                      const struct fanin_check_result *r, const char *recipe) {
+    fanin_page *page;
+    enum fanin_status status = fanin_page_create(&page, app->ctx, title, "fanin check");
+    if (status != FANIN_OK) return fail_writing(app, status);
+    check_html(page, app, r, recipe);
+    status = fanin_page_write(page, write_piece, file);
+    /* why a write failed is what the file says, not the page */
+    if (status == FANIN_OK || status == FANIN_ERR_IO) status = fanin_file_commit(file);
+    fanin_page_free(page);
+    return status == FANIN_OK ? 0 : fail_writing(app, status);
+}
+
+/* One check: where its results go. */
+struct target {
+    const struct app *app;
+    const char *title;
+    fanin_file *page; /* NULL: none is wanted */
+};
+
+static int tell(const struct target *to, const struct fanin_check_result *r, const char *recipe) {
     static const int codes[] = {EXIT_DONE, EXIT_AT_RISK, EXIT_WILL_NOT_TRAIN};
-    if (app->common->json)
-        check_json(app, r);
-    else if (app->common->quiet)
+    if (to->app->common->json)
+        check_json(to->app, r);
+    else if (to->app->common->quiet)
         printf("%s\n", check_verdicts[r->verdict]);
     else
         check_text(r);
-    return codes[r->verdict];
+    const int code = to->page ? write_page(to->app, to->page, to->title, r, recipe) : 0;
+    return code ? code : codes[r->verdict];
 }
 
-static int check_recipe(const struct app *app, const struct check_fields *f, const char *path,
+static int check_recipe(const struct target *to, const struct check_fields *f, const char *path,
                         const struct fanin_check_options *how) {
+    const struct app *app = to->app;
     struct opt_list overrides;
     char seed[40];
     fanin_recipe *recipe = NULL;
@@ -52,15 +83,17 @@ static int check_recipe(const struct app *app, const struct check_fields *f, con
     enum fanin_status status =
         fanin_recipe_load(&recipe, app->ctx, path, overrides.items, overrides.n);
     if (status == FANIN_OK) status = fanin_recipe_check(&check, recipe, how);
-    code = status == FANIN_OK ? tell(app, fanin_check_get(check)) : fail_reading(app, status);
+    code = status == FANIN_OK ? tell(to, fanin_check_get(check), fanin_recipe_json(recipe))
+                              : fail_reading(app, status);
     fanin_check_free(check);
     fanin_recipe_free(recipe);
     free(overrides.items);
     return code;
 }
 
-static int check_model(const struct app *app, const struct check_fields *f, const char *path,
+static int check_model(const struct target *to, const struct check_fields *f, const char *path,
                        const struct fanin_check_options *how) {
+    const struct app *app = to->app;
     fanin_model *model = NULL;
     fanin_recipe *recipe = NULL;
     fanin_data *data = NULL;
@@ -77,8 +110,9 @@ static int check_model(const struct app *app, const struct check_fields *f, cons
     if (status == FANIN_OK) status = fanin_data_load(&data, app->ctx, fanin_recipe_data(recipe));
     if (status == FANIN_OK)
         status = fanin_model_check(&check, model, data, fanin_recipe_train(recipe), how);
-    const int code =
-        status == FANIN_OK ? tell(app, fanin_check_get(check)) : fail_reading(app, status);
+    const int code = status == FANIN_OK
+                         ? tell(to, fanin_check_get(check), fanin_recipe_json(recipe))
+                         : fail_reading(app, status);
     fanin_check_free(check);
     fanin_data_free(data);
     fanin_recipe_free(recipe);
@@ -99,8 +133,15 @@ static int run(struct app *app, const void *fields, const char *const *operands,
                                             .seeds = (int)f->seeds.value,
                                             .sharpness = f->sharpness};
     const char *path = n > 0 ? operands[0] : NULL;
-    if (path && is_model(path)) return check_model(app, f, path, &how);
-    return check_recipe(app, f, path, &how);
+    struct target to = {.app = app, .title = path ? path : "handwritten digits"};
+    if (f->html) {
+        const enum fanin_status status = fanin_file_create(&to.page, app->ctx, f->html);
+        if (status != FANIN_OK) return fail_writing(app, status);
+    }
+    const int code =
+        path && is_model(path) ? check_model(&to, f, path, &how) : check_recipe(&to, f, path, &how);
+    fanin_file_free(to.page);
+    return code;
 }
 
 const struct command cmd_check = {

@@ -47,6 +47,25 @@ FANIN_API void fanin_report_event(void *report, const struct fanin_event *event)
 FANIN_API void fanin_report_note(fanin_report *report, const char *what,
                                  const struct fanin_text *texts, int n_texts,
                                  const struct fanin_figure *figures, int n_figures);
+
+/* Numbers under one name, or where values is NULL texts. */
+struct fanin_note_list {
+    const char *name;
+    const double *values;
+    const char *const *texts;
+    int64_t n;
+};
+struct fanin_note {
+    const char *what;
+    const struct fanin_text *texts; /* a NULL value: null in JSON */
+    int n_texts;
+    const struct fanin_figure *figures;
+    int n_figures;
+    const struct fanin_note_list *lists;
+    int n_lists;
+};
+/* The same with lists. */
+FANIN_API void fanin_report_write(fanin_report *report, const struct fanin_note *note);
 /* 1: the sink refused something, or memory ran out; nothing was written since. */
 FANIN_API int fanin_report_failed(const fanin_report *report);
 FANIN_API void fanin_report_free(fanin_report *report);

@@ -94,13 +94,29 @@ static void write_event(fanin_report *report, const struct fanin_event *e) {
     fi_text_add(line, "}\n");
 }
 
-static void write_note(fanin_report *report, const char *what, const struct fanin_text *texts,
-                       int n_texts, const struct fanin_figure *figures, int n_figures) {
+static void add_list(struct fi_text *line, const struct fanin_note_list *list) {
+    char number[FI_NUMBER_SIZE];
+    add_key(line, list->name);
+    fi_text_add(line, "[");
+    for (int64_t i = 0; i < list->n; i++) {
+        if (i) fi_text_add(line, ",");
+        if (!list->values) {
+            fi_quote(line, list->texts[i]);
+            continue;
+        }
+        fi_number_exact(number, list->values[i]);
+        fi_text_add(line, "%s", isfinite(list->values[i]) ? number : "null");
+    }
+    fi_text_add(line, "]");
+}
+
+static void write_note(fanin_report *report, const struct fanin_note *note) {
     struct fi_text *line = &report->line;
     fi_text_add(line, "{\"event\":");
-    fi_quote(line, what);
-    add_texts(line, texts, n_texts);
-    add_figures(line, figures, n_figures);
+    fi_quote(line, note->what);
+    add_texts(line, note->texts, note->n_texts);
+    add_figures(line, note->figures, note->n_figures);
+    for (int i = 0; i < note->n_lists; i++) add_list(line, &note->lists[i]);
     fi_text_add(line, "}\n");
 }
 

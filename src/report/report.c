@@ -90,11 +90,20 @@ void fanin_report_event(void *payload, const struct fanin_event *event) {
     flush_line(report);
 }
 
+void fanin_report_write(fanin_report *report, const struct fanin_note *note) {
+    if (report->failed) return;
+    report->writer->note(report, note);
+    flush_line(report);
+}
+
 void fanin_report_note(fanin_report *report, const char *what, const struct fanin_text *texts,
                        int n_texts, const struct fanin_figure *figures, int n_figures) {
-    if (report->failed) return;
-    report->writer->note(report, what, texts, n_texts, figures, n_figures);
-    flush_line(report);
+    const struct fanin_note note = {.what = what,
+                                    .texts = texts,
+                                    .n_texts = n_texts,
+                                    .figures = figures,
+                                    .n_figures = n_figures};
+    fanin_report_write(report, &note);
 }
 
 int fanin_report_failed(const fanin_report *report) {

@@ -15,8 +15,7 @@
 struct fi_report {
     struct fanin_record head;
     void (*event)(fanin_report *report, const struct fanin_event *event);
-    void (*note)(fanin_report *report, const char *what, const struct fanin_text *texts,
-                 int n_texts, const struct fanin_figure *figures, int n_figures);
+    void (*note)(fanin_report *report, const struct fanin_note *note);
 };
 
 struct fanin_report {

@@ -423,16 +423,26 @@ static void write_event(fanin_report *r, const struct fanin_event *e) {
     }
 }
 
-static void write_note(fanin_report *r, const char *what, const struct fanin_text *texts,
-                       int n_texts, const struct fanin_figure *figures, int n_figures) {
-    make_way(r);
-    fi_text_add(&r->line, "%s%s%s", colored(r, BOLD), what, colored(r, PLAIN));
-    for (int i = 0; i < n_texts; i++) {
-        fi_text_add(&r->line, "  %s ", texts[i].name);
-        add_clean(&r->line, texts[i].value);
+static void add_list(struct fi_text *line, const struct fanin_note_list *list) {
+    char number[FI_NUMBER_SIZE];
+    fi_text_add(line, "  %s", list->name);
+    for (int64_t i = 0; i < list->n; i++) {
+        fi_text_add(line, " ");
+        if (list->values) fi_number_short(number, list->values[i], 4);
+        add_clean(line, list->values ? number : list->texts[i]);
     }
-    if (n_figures > 0) fi_text_add(&r->line, "  ");
-    add_figures(&r->line, figures, n_figures);
+}
+
+static void write_note(fanin_report *r, const struct fanin_note *note) {
+    make_way(r);
+    fi_text_add(&r->line, "%s%s%s", colored(r, BOLD), note->what, colored(r, PLAIN));
+    for (int i = 0; i < note->n_texts; i++) {
+        fi_text_add(&r->line, "  %s ", note->texts[i].name);
+        add_clean(&r->line, note->texts[i].value);
+    }
+    if (note->n_figures > 0) fi_text_add(&r->line, "  ");
+    add_figures(&r->line, note->figures, note->n_figures);
+    for (int i = 0; i < note->n_lists; i++) add_list(&r->line, &note->lists[i]);
     fi_text_add(&r->line, "\n");
 }
 

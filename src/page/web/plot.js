@@ -52,14 +52,14 @@ function axisFor(title, log, values, colors) {
         Object.assign(axis, { min: low / room, max: high * room, afterBuildTicks: logTicks });
     } else {
         const room = (high - low || Math.abs(high) || 1) * 0.04;
-        Object.assign(axis, { suggestedMin: low - (low === 0 ? 0 : room), suggestedMax: high + room });
+        Object.assign(axis, { suggestedMin: low >= 0 ? Math.max(low - room, 0) : low - room, suggestedMax: high + room });
     }
     return axis;
 }
 
 function labelAxis(axis, labels) {
     return Object.assign(axis, {
-        type: "linear", min: -0.5, max: labels.length - 0.5, afterBuildTicks: null,
+        type: "linear", min: -0.5, max: labels.length - 0.5,
         grid: { ...axis.grid, display: false },
         ticks: {
             ...axis.ticks, stepSize: 1, maxRotation: 90, autoSkip: true, autoSkipPadding: 4,
