@@ -209,11 +209,8 @@ static void example_value(char out[RECORD_TEXT], const struct fanin_attr_spec *a
             a->type == FANIN_ATTR_INT || a->type == FANIN_ATTR_REAL || a->type == FANIN_ATTR_GAIN;
         if (number && !in_bounds(a, a->def)) out[0] = '\0';
         if (a->type == FANIN_ATTR_LIST && a->text) print_word(out, RECORD_TEXT, a->text, 0);
-        if (a->type == FANIN_ATTR_STRING && *out && !is_plain(out)) {
-            char text[RECORD_TEXT - 2];
-            snprintf(text, sizeof text, "%s", out);
-            snprintf(out, RECORD_TEXT, strchr(text, '\'') ? "\"%s\"" : "'%s'", text);
-        }
+        if (a->type == FANIN_ATTR_STRING && a->text && *a->text && !is_plain(a->text))
+            snprintf(out, RECORD_TEXT, strchr(a->text, '\'') ? "\"%s\"" : "'%s'", a->text);
         return;
     }
     out[0] = '\0';
