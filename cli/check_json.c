@@ -106,6 +106,9 @@ void check_json(const struct app *app, const struct fanin_check_result *r) {
                                            {"loss_constant", r->loss_known},
                                            {"gradient_norm", r->grad_norm},
                                            {"lr", r->lr},
+                                           {"steps", r->steps},
+                                           {"first_step", r->first_step},
+                                           {"progress", r->progress},
                                            {"sharpness", r->sharpness},
                                            {"seconds", r->seconds},
                                            {"bytes", r->bytes}};

@@ -105,9 +105,14 @@ struct fanin_check_result {
     const struct fanin_check_finding *findings; /* the gravest first */
     int n_findings;
     double loss, loss_spread; /* before the first step */
+    double loss_first;        /* the same of the first start alone */
     double loss_known;        /* of the best constant prediction: ln(classes) for equal classes */
     double grad_norm;
     double lr;             /* of the first step */
+    double steps;          /* of the run */
+    double first_step;     /* loss of the batch after the first update over that before */
+    double progress;       /* share of the loss that the run's steps would take away on other
+                            * samples, did each what the first does, counted where samples differ */
     double sharpness;      /* largest eigenvalue of the Hessian; NaN: not asked for */
     double seconds, bytes; /* of a step, about */
 };

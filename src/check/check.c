@@ -7,9 +7,7 @@
 #include "check/check.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "kernel/kernel.h"
@@ -203,55 +201,6 @@ static enum fanin_status look_closely(const struct fi_look *look,
     return fi_check_start(look, options->sharpness != 0);
 }
 
-/* ---- findings -------------------------------------------------------------------------------------- */
-
-enum fanin_status fi_found(const struct fi_look *look, const struct fi_finding *self,
-                           const struct fi_found *found, const char *format, ...) {
-    struct fanin_check *check = look->check;
-    char text[512];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    FI_TRY(fi_arena_grow(&check->arena, (void **)&check->findings, &check->cap_findings,
-                         check->result.n_findings + 1, sizeof *check->findings));
-    struct fanin_check_finding *f = &check->findings[check->result.n_findings];
-    *f = (struct fanin_check_finding){.name = self->head.name, .severity = found->severity};
-    f->text = fi_arena_strdup(&check->arena, text);
-    if (found->layer) f->layer = fi_arena_strdup(&check->arena, found->layer);
-    if (found->mend) f->mend = fi_arena_strdup(&check->arena, found->mend);
-    if (found->path) f->path = fi_arena_strdup(&check->arena, found->path);
-    if (found->value) f->value = fi_arena_strdup(&check->arena, found->value);
-    if (!f->text || (found->layer && !f->layer) || (found->mend && !f->mend) ||
-        (found->path && !f->path) || (found->value && !f->value))
-        return FANIN_ERR_MEMORY;
-    check->result.n_findings++;
-    check->result.findings = check->findings;
-    if (f->severity > check->result.verdict) check->result.verdict = f->severity;
-    return FANIN_OK;
-}
-
-/* The gravest first; the order in which they were found among equals. */
-static void sort_findings(struct fanin_check *check) {
-    struct fanin_check_finding *f = check->findings;
-    for (int i = 1; i < check->result.n_findings; i++)
-        for (int k = i; k > 0 && f[k].severity > f[k - 1].severity; k--) {
-            const struct fanin_check_finding swap = f[k];
-            f[k] = f[k - 1];
-            f[k - 1] = swap;
-        }
-}
-
-static enum fanin_status find(const struct fi_look *look) {
-    const struct fanin_record *record;
-    for (int i = 0; (record = fanin_record_at(look->check->ctx, "finding", i)); i++) {
-        const struct fi_finding *finding = (const struct fi_finding *)(const void *)record;
-        FI_TRY(finding->look(look, finding));
-    }
-    sort_findings(look->check);
-    return FANIN_OK;
-}
-
 /* ---- the band -------------------------------------------------------------------------------------- */
 
 /* The logarithm of a squared norm behind L layers of width n is random with variance about 5 L / n;
@@ -292,13 +241,15 @@ enum fanin_status fi_check_create(fanin_check **out, fanin_ctx *ctx) {
 }
 
 static enum fanin_status look_at(struct fi_look *look, const struct fanin_check_options *options,
-                                 const struct source *source) {
+                                 struct source sources[2]) {
     struct fanin_check *check = look->check;
     double loss;
     look->batch = (struct fi_batch){.load = load,
-                                    .arg = (void *)(uintptr_t)source,
+                                    .arg = &sources[0],
                                     .rows = check->result.batch,
-                                    .weighted = fi_data_weighted(source->data, FANIN_TRAIN)};
+                                    .weighted = fi_data_weighted(look->data, FANIN_TRAIN)};
+    look->unseen = look->batch;
+    look->unseen.arg = &sources[1];
     FI_TRY(fi_trainer_probe(look->trainer, &look->batch, &loss));
     measure(look, loss);
     check->seeds++;
@@ -321,7 +272,7 @@ enum fanin_status fi_check_add(fanin_check *check, fanin_model *model, const fan
     struct fanin_train_options watching = *train;
     struct fi_look look = {
         .check = check, .model = model, .net = model->net, .data = data, .train = train};
-    struct source source = {.data = data, .raw = model->task != FANIN_REGRESSION};
+    struct source sources[2] = {{.data = data, .raw = model->task != FANIN_REGRESSION}};
     if (options->batch < 0 || options->batch > LIMIT)
         return fi_fail(check->ctx, FANIN_ERR_ARGUMENT,
                        "a check looks at up to %d samples, not %lld", LIMIT,
@@ -337,22 +288,28 @@ enum fanin_status fi_check_add(fanin_check *check, fanin_model *model, const fan
     const int64_t size = model->net->param_size;
     struct fi_arena work;
     fi_arena_init(&work, check->ctx);
-    source.index = fi_arena_alloc(&work, r->batch, sizeof *source.index);
+    int64_t *index = fi_arena_alloc(&work, 2 * r->batch, sizeof *index);
     /* Of later starts only statistics move, and nobody looks at them. */
     const int64_t kept = check->seeds == 0 ? size : 0;
     fi_real *origin = fi_arena_alloc(&work, kept, sizeof *origin);
     struct fi_measure gathered;
     enum fanin_status status = fi_measure_create(&gathered, &work, model->net);
     look.measure = &gathered;
-    if (!source.index || !origin || status != FANIN_OK) {
+    if (!index || !origin || status != FANIN_OK) {
         fi_arena_free(&work);
         return FANIN_ERR_MEMORY;
     }
     memcpy(origin, model->params, (size_t)kept * sizeof *origin);
     look.origin = origin;
-    fi_data_order(data, FANIN_TRAIN, r->seed, 0, 0, r->batch, source.index);
+    fi_data_order(data, FANIN_TRAIN, r->seed, 0, 0, r->batch, index);
+    fi_data_order(data, FANIN_TRAIN, r->seed, 0,
+                  FI_MIN(r->batch, fanin_data_rows(data, FANIN_TRAIN) - r->batch), r->batch,
+                  index + r->batch);
+    sources[1] = sources[0];
+    sources[0].index = index;
+    sources[1].index = index + r->batch;
     status = fi_trainer_create(&look.trainer, model, &watching, true);
-    if (status == FANIN_OK) status = look_at(&look, options, &source);
+    if (status == FANIN_OK) status = look_at(&look, options, sources);
     fanin_trainer_free(look.trainer);
     memcpy(model->params, origin, (size_t)kept * sizeof *origin);
     fi_arena_free(&work);
@@ -361,12 +318,18 @@ enum fanin_status fi_check_add(fanin_check *check, fanin_model *model, const fan
 
 enum fanin_status fi_check_finish(fanin_check *check, fanin_model *first, const fanin_data *data,
                                   const struct fanin_train_options *train) {
-    const struct fi_look look = {
-        .check = check, .model = first, .net = first->net, .data = data, .train = train};
+    struct fi_policies policies;
+    const struct fi_look look = {.check = check,
+                                 .model = first,
+                                 .net = first->net,
+                                 .data = data,
+                                 .train = train,
+                                 .policies = &policies};
     settle(check);
     check->result.seeds = check->seeds;
+    FI_TRY(fi_policies_create(&policies, &check->arena, first->net, train, NULL));
     FI_TRY(find_bands(check, first->net));
-    return find(&look);
+    return fi_check_find(&look);
 }
 
 enum fanin_status fanin_model_check(fanin_check **out, fanin_model *model, const fanin_data *data,

@@ -3,8 +3,10 @@
  * The check inside the library.
  *
  *   theory    a wide layer in closed form                       gram      an activation on a batch
- *   predict   a net's signals and gradients                     start     loss, gradient, update
- *   finding/  records: one file, one thing that may be wrong    check     all of it; the verdict
+ *   predict   a net's signals and gradients                     start     loss, gradient, sharpness
+ *   trial     the first update tried                            depth     the depth scale
+ *   find      findings, the verdict                             check     all of it
+ *   finding/  records: one file, one thing that may be wrong
  */
 #ifndef FI_CHECK_H
 #define FI_CHECK_H
@@ -23,7 +25,8 @@ struct fanin_check {
     struct fanin_check_param *params;
     struct fanin_check_finding *findings;
     int64_t cap_findings;
-    int seeds; /* looked at so far */
+    int seeds;         /* looked at so far */
+    const char *optim; /* the optimizer's name */
     struct fi_prediction prediction;
     struct fi_symmetry symmetry; /* of the first start */
 };
@@ -35,9 +38,10 @@ struct fi_look {
     const fanin_net *net;
     const fanin_data *data;
     const struct fanin_train_options *train;
-    fanin_trainer *trainer;     /* watching; has just probed the batch; NULL for findings */
-    struct fi_measure *measure; /* of that batch */
-    struct fi_batch batch;
+    fanin_trainer *trainer;             /* watching; has just probed the batch; NULL for findings */
+    struct fi_measure *measure;         /* of that batch */
+    const struct fi_policies *policies; /* for findings */
+    struct fi_batch batch, unseen;      /* the rows after it, as far as there are */
     const fi_real *origin; /* the model's parameters as they were: what is run moves statistics */
 };
 
@@ -48,6 +52,9 @@ enum fanin_status fi_check_depth(const struct fi_look *look);
 /* Gradient norm, update to weight, time, memory; sharpness if asked for. */
 enum fanin_status fi_check_start(const struct fi_look *look, bool sharpness);
 
+/* The first update tried: how far it moves each tensor, what it does to the loss. */
+enum fanin_status fi_check_trial(const struct fi_look *look);
+
 /* ---- findings ------------------------------------------------------------------------------------- */
 
 /* One thing that may be wrong with a recipe. */
@@ -55,6 +62,7 @@ struct fi_finding {
     struct fanin_record head;
     /* Looks at the figures, the net and the options; says what it found with fi_found(). */
     enum fanin_status (*look)(const struct fi_look *look, const struct fi_finding *self);
+    bool effect; /* looks when the others have: what it sees may follow from what they found */
 };
 
 /* layer NULL: of the whole; mend, path and value may be NULL. Texts are copied. */
@@ -65,6 +73,23 @@ struct fi_found {
 enum fanin_status fi_found(const struct fi_look *look, const struct fi_finding *self,
                            const struct fi_found *found, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+
+/* All findings, the gravest first; the verdict. */
+enum fanin_status fi_check_find(const struct fi_look *look);
+
+/* Too little comes of the run; the first update throws the loss up. Findings that may be the cause
+ * are as grave as that, and else remarks. Of two causes the second is told: what throws the loss
+ * up says nothing on progress. */
+enum fanin_verdict fi_check_slow(const struct fi_look *look);
+enum fanin_verdict fi_check_thrown(const struct fi_look *look);
+/* The key that says how a layer starts: its own `init`, or that of the whole recipe. */
+void fi_check_init_path(const struct fi_look *look, int node, char *path, size_t size);
+/* The rule that fits what follows the layer. */
+const char *fi_check_right_init(const struct fi_look *look, int node);
+/* The first activation behind a node, looking through norms and dropout; -1: none. */
+int fi_check_activation_after(const struct fi_look *look, int node);
+/* Walks back along first inputs until `stop` says 1 (the node is returned) or -1 (-1 is). */
+int fi_check_host_before(const struct fi_look *look, int node, int (*stop)(const struct fi_node *));
 
 /* ---- the whole ------------------------------------------------------------------------------------- */
 

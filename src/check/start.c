@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The start as the optimizer sees it: the loss beside that of the best constant prediction, the
- * gradient's norm, how far the first update moves each tensor, the sharpness.
+ * gradient's norm, the sharpness; then the first update is tried (trial.c).
  *
  * Sharpness: the largest eigenvalue λ of the Hessian by power iteration, a Hessian-vector product
  * being a difference of two gradients, H v ≈ (∇L(w + εv) - ∇L(w - εv)) / 2ε. Gradient descent with
@@ -56,22 +56,6 @@ static enum fanin_status loss_of_constant(const struct fi_look *look) {
     if (loss->unpredict) loss->unpredict(t->model->loss_attrs, &z, &z);
     look->check->result.loss_known = fi_trainer_loss(look->trainer, &z, &dz);
     fi_arena_free(&work);
-    return FANIN_OK;
-}
-
-/* ---- the first update ------------------------------------------------------------------------------ */
-
-static enum fanin_status first_update(const struct fi_look *look) {
-    memcpy(look->model->params, look->origin, (size_t)look->net->param_size * sizeof *look->origin);
-    FI_TRY(fi_trainer_apply_first(look->trainer, &look->check->result.lr));
-    for (int i = 0; i < look->net->n_params; i++) {
-        const struct fi_param *p = &look->net->params[i];
-        const double rms = look->check->params[i].rms;
-        struct fi_measured_move moved;
-        fi_measure_move(look->origin + p->offset, look->model->params + p->offset, p->size, 0,
-                        &moved);
-        look->check->params[i].update = rms > 0 ? sqrt(moved.all / (double)p->count) / rms : NAN;
-    }
     return FANIN_OK;
 }
 
@@ -166,9 +150,6 @@ enum fanin_status fi_check_start(const struct fi_look *look, bool sharpness) {
     r->seconds = seconds_now() - began;
     r->bytes = (double)((t->exec->planned + size * (2 + t->update.optim->n_states)) *
                         (int64_t)sizeof(fi_real));
-    if (sharpness) { /* it leaves gradients of other places */
-        FI_TRY(find_sharpness(look));
-        FI_TRY(fi_trainer_probe(look->trainer, &look->batch, &loss));
-    }
-    return first_update(look);
+    if (sharpness) FI_TRY(find_sharpness(look));
+    return fi_check_trial(look);
 }

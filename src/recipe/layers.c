@@ -191,6 +191,7 @@ static enum fanin_status read_layer(struct expander *x, struct fi_layer *layer,
 static enum fanin_status add_layer(struct expander *x, const struct place *at, int *last) {
     struct fi_layers *out = x->out;
     struct fi_entry *entry = &at->list->entries[at->index];
+    if (entry->value->kind == FI_VALUE_NULL) return FANIN_OK; /* taken away by an override */
     if (out->n == FI_RECIPE_MAX_LAYERS) {
         x->full = true;
         return fi_fail_at(x->arena->ctx, entry->mark, "net: more than %d layers",

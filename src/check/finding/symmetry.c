@@ -9,15 +9,6 @@
 
 #include "check/check.h"
 
-/* The key that says how the layer starts: its own `init`, or that of the whole recipe. */
-static void path_of(const struct fi_look *look, int node, char *path, size_t size) {
-    const struct fi_param *p = fi_weight_of(look->net, node);
-    if (p && p->spec.init.record)
-        (void)snprintf(path, size, "net.%s.init", look->net->nodes[node].name);
-    else
-        (void)snprintf(path, size, "init");
-}
-
 static const char *why(const struct fi_look *look, int node) {
     const struct fi_symmetry *s = &look->check->symmetry;
     return s->why_still[node] ? s->why_still[node] : s->why_tied[node];
@@ -29,7 +20,7 @@ static int others(const struct fi_look *look, int node, const char *path) {
     int n = 0;
     for (int i = node + 1; i < look->net->n_nodes; i++) {
         if (!why(look, i)) continue;
-        path_of(look, i, other, sizeof other);
+        fi_check_init_path(look, i, other, sizeof other);
         n += strcmp(other, path) == 0;
     }
     return n;
@@ -39,7 +30,7 @@ static bool told_before(const struct fi_look *look, int node, const char *path) 
     char other[160];
     for (int i = 0; i < node; i++) {
         if (!why(look, i)) continue;
-        path_of(look, i, other, sizeof other);
+        fi_check_init_path(look, i, other, sizeof other);
         if (strcmp(other, path) == 0) return true;
     }
     return false;
@@ -49,7 +40,7 @@ static enum fanin_status look_for(const struct fi_look *look, const struct fi_fi
     for (int i = 0; i < look->net->n_nodes; i++) {
         char path[160], more[64] = "";
         if (!why(look, i)) continue;
-        path_of(look, i, path, sizeof path);
+        fi_check_init_path(look, i, path, sizeof path);
         if (told_before(look, i, path)) continue;
         const int n = others(look, i, path);
         if (n > 0)
@@ -58,7 +49,7 @@ static enum fanin_status look_for(const struct fi_look *look, const struct fi_fi
                                        .layer = look->net->nodes[i].name,
                                        .mend = "start the weights at random",
                                        .path = path,
-                                       .value = "kaiming_normal"};
+                                       .value = fi_check_right_init(look, i)};
         FI_TRY(fi_found(look, self, &found, "%s%s", why(look, i), more));
     }
     return FANIN_OK;
