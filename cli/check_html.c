@@ -50,7 +50,7 @@ static void add_finding(const struct view *v, const struct fanin_check_finding *
     if (mend && f->path && f->value)
         snprintf(mend + size, size, "--set %s='%s'", f->path, f->value);
     const struct fanin_page_notice notice = {.tone = tones[f->severity],
-                                             .label = check_verdicts[f->severity],
+                                             .label = check_severities[f->severity],
                                              .title = f->layer ? f->layer : f->name,
                                              .text = f->text,
                                              .more = mend && *mend ? mend : NULL,

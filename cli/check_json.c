@@ -77,7 +77,7 @@ static void note_layer(const struct app *app, const struct fanin_check_layer *l)
 
 static void note_finding(const struct app *app, const struct fanin_check_finding *f) {
     const struct fanin_text texts[] = {
-        {"name", f->name},   {"severity", check_verdicts[f->severity]},
+        {"name", f->name},   {"severity", check_severities[f->severity]},
         {"layer", f->layer}, {"text", f->text},
         {"mend", f->mend},   {"path", f->path},
         {"value", f->value}};
@@ -106,7 +106,7 @@ void check_json(const struct app *app, const struct fanin_check_result *r) {
                                            {"loss_constant", r->loss_known},
                                            {"gradient_norm", r->grad_norm},
                                            {"lr", r->lr},
-                                           {"steps", r->steps},
+                                           {"updates", r->steps},
                                            {"first_step", r->first_step},
                                            {"progress", r->progress},
                                            {"sharpness", r->sharpness},

@@ -8,6 +8,7 @@
 #include "check.h"
 
 const char *const check_verdicts[] = {"trainable", "at risk", "will not train"};
+const char *const check_severities[] = {"remark", "at risk", "will not train"};
 
 static void print_figure(double value) {
     if (isfinite(value))
@@ -83,13 +84,17 @@ void check_text(const struct fanin_check_result *r) {
     }
     printf("\nloss %.4g (of the best constant prediction %.4g)  gradient norm %.3g  lr %.3g\n",
            r->loss, r->loss_known, r->grad_norm, r->lr);
+    printf(
+        "one update takes the batch's loss to %.3g of what it was; the run's %.0f would take away "
+        "%.3g of it elsewhere\n",
+        r->first_step, r->steps, r->progress);
     if (isfinite(r->sharpness))
         printf("sharpness %.4g: the largest stable learning rate of plain gradient descent is "
                "%.3g\n",
                r->sharpness, 2 / r->sharpness);
     for (int i = 0; i < r->n_findings; i++) {
         const struct fanin_check_finding *f = &r->findings[i];
-        printf("\n%s: %s\n", check_verdicts[f->severity], f->text);
+        printf("\n%s: %s\n", check_severities[f->severity], f->text);
         if (f->mend) printf("  mend: %s", f->mend);
         if (f->path) printf(" (--set %s='%s')", f->path, f->value);
         if (f->mend || f->path) printf("\n");

@@ -14,7 +14,7 @@ struct check_fields {
     struct opt_list set;
     struct opt_count batch, seeds;
     int sharpness;
-    const char *html;
+    const char *html, *fix;
 };
 
 static const struct opt options[] = {
@@ -29,6 +29,8 @@ static const struct opt options[] = {
      "the largest curvature, and the largest stable learning rate", 0, 0},
     {"html", 0, OPT_TEXT, offsetof(struct check_fields, html), "FILE",
      "write a page with plots, for a browser", 0, 0},
+    {"fix", 0, OPT_TEXT, offsetof(struct check_fields, fix), "OUT",
+     "write the recipe, changed so that it is trainable", 0, 0},
     {NULL, 0, OPT_FLAG, 0, NULL, NULL, 0, 0}};
 
 /* ---- the command ----------------------------------------------------------------------------------- */
@@ -56,7 +58,9 @@ static int write_page(const struct app *app, fanin_file *file, const char *title
 struct target {
     const struct app *app;
     const char *title;
-    fanin_file *page; /* NULL: none is wanted */
+    fanin_file *page;    /* NULL: none is wanted */
+    const char *fixed;   /* NULL: the recipe is not to be changed */
+    fanin_file *changed; /* where it goes then */
 };
 
 static int tell(const struct target *to, const struct fanin_check_result *r, const char *recipe) {
@@ -87,6 +91,10 @@ static int check_recipe(const struct target *to, const struct check_fields *f, c
                               : fail_reading(app, status);
     fanin_check_free(check);
     fanin_recipe_free(recipe);
+    if (status == FANIN_OK && to->fixed) {
+        const int fixed = check_fix(app, path, &overrides, how, to->changed, to->fixed);
+        if (fixed) code = fixed;
+    }
     free(overrides.items);
     return code;
 }
@@ -133,14 +141,21 @@ static int run(struct app *app, const void *fields, const char *const *operands,
                                             .seeds = (int)f->seeds.value,
                                             .sharpness = f->sharpness};
     const char *path = n > 0 ? operands[0] : NULL;
-    struct target to = {.app = app, .title = path ? path : "handwritten digits"};
+    struct target to = {.app = app, .title = path ? path : "handwritten digits", .fixed = f->fix};
     if (f->html) {
         const enum fanin_status status = fanin_file_create(&to.page, app->ctx, f->html);
+        if (status != FANIN_OK) return fail_writing(app, status);
+    }
+    if (f->fix && path && is_model(path))
+        return fail_with(EXIT_USAGE, "check: --fix changes recipes, and %s is a model", path);
+    if (f->fix) {
+        const enum fanin_status status = fanin_file_create(&to.changed, app->ctx, f->fix);
         if (status != FANIN_OK) return fail_writing(app, status);
     }
     const int code =
         path && is_model(path) ? check_model(&to, f, path, &how) : check_recipe(&to, f, path, &how);
     fanin_file_free(to.page);
+    fanin_file_free(to.changed);
     return code;
 }
 

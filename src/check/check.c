@@ -261,7 +261,8 @@ static enum fanin_status look_at(struct fi_look *look, const struct fanin_check_
 static int64_t choose_batch(const fanin_data *data, const struct fanin_train_options *train,
                             const struct fanin_check_options *options) {
     int64_t rows = options->batch;
-    if (rows == 0) rows = train->batch > 0 ? FI_MIN(train->batch, MOST_ROWS) : MOST_ROWS;
+    /* of one sample no two can be compared */
+    if (rows == 0) rows = train->batch > 0 ? FI_MAX(FI_MIN(train->batch, MOST_ROWS), 2) : MOST_ROWS;
     return FI_MIN(rows, fanin_data_rows(data, FANIN_TRAIN));
 }
 

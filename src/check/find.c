@@ -19,9 +19,14 @@
 #define THROWN 1.5 /* loss after the first update over that before */
 #define RISEN 1.05
 
+/* A model that knows more than the best constant is not at its start: its loss need not fall. */
+static bool trained(const struct fanin_check_result *r) {
+    return r->loss_first < 0.5 * r->loss_known;
+}
+
 enum fanin_verdict fi_check_slow(const struct fi_look *look) {
     const struct fanin_check_result *r = &look->check->result;
-    if (fi_check_thrown(look) != FANIN_TRAINABLE) return FANIN_TRAINABLE;
+    if (trained(r) || fi_check_thrown(look) != FANIN_TRAINABLE) return FANIN_TRAINABLE;
     return !(r->progress >= NO_PROGRESS)   ? FANIN_WILL_NOT_TRAIN
            : r->progress < LITTLE_PROGRESS ? FANIN_AT_RISK
                                            : FANIN_TRAINABLE;
@@ -29,6 +34,7 @@ enum fanin_verdict fi_check_slow(const struct fi_look *look) {
 
 enum fanin_verdict fi_check_thrown(const struct fi_look *look) {
     const double step = look->check->result.first_step;
+    if (trained(&look->check->result)) return FANIN_TRAINABLE;
     return !(step < THROWN) ? FANIN_WILL_NOT_TRAIN : step > RISEN ? FANIN_AT_RISK : FANIN_TRAINABLE;
 }
 

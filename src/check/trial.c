@@ -124,12 +124,15 @@ static enum fanin_status try_update(const struct fi_look *look, struct fi_arena 
     FI_TRY(run(look, &look->unseen, work, &unseen));
     FI_TRY(run(look, &look->batch, work, &seen));
     FI_TRY(update(look));
-    FI_TRY(run(look, &look->unseen, work, &after));
-    FI_TRY(run(look, &look->batch, work, &seen_after));
-    const double own = FI_MAX(decrease(&unseen, &after, n), 0.5 * decrease(&seen, &seen_after, n));
     look->check->optim = look->trainer->update.optim->head.name;
     r->loss_first = seen.loss;
     r->steps = (double)(epochs * per_epoch);
+    r->first_step = INFINITY;
+    enum fanin_status status = run(look, &look->batch, work, &seen_after);
+    if (status == FANIN_OK) status = run(look, &look->unseen, work, &after);
+    if (status == FANIN_ERR_DIVERGED) return FANIN_OK; /* that is what it does to the loss */
+    FI_TRY(status);
+    const double own = FI_MAX(decrease(&unseen, &after, n), 0.5 * decrease(&seen, &seen_after, n));
     r->first_step = seen_after.loss / seen.loss;
     r->progress = own * reach_of(look->trainer, epochs * per_epoch, per_epoch) / seen.loss;
     return FANIN_OK;

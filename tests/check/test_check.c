@@ -459,6 +459,38 @@ static void depth_scales(void **state) {
     }
 }
 
+/* ---- findings that no recipe reaches --------------------------------------------------------------- */
+
+static fanin_data *one_class(fanin_ctx *ctx) {
+    float x[ROWS * IN];
+    int32_t labels[ROWS];
+    fanin_data *data;
+    for (int i = 0; i < ROWS * IN; i++) x[i] = (float)((i * 37) % 11) / 5 - 1;
+    for (int i = 0; i < ROWS; i++) labels[i] = 1;
+    assert_ok(ctx, fanin_data_from_arrays(&data, ctx, ROWS, IN, x, labels, 3, NULL, 0));
+    return data;
+}
+
+static const struct fanin_check_finding *finding_of(const struct bench *b, const char *name) {
+    for (int i = 0; i < b->result->n_findings; i++)
+        if (strcmp(b->result->findings[i].name, name) == 0) return &b->result->findings[i];
+    return NULL;
+}
+
+static void nothing_to_learn(void **state) {
+    (void)state;
+    static const struct layer layers[] = {{"dense", 8}, {"tanh", 0}, {"dense", 3}};
+    struct bench b = open_bench(layers, 3, "softmax_cross_entropy", one_class);
+    look(&b);
+    assert_non_null(finding_of(&b, "constant_labels"));
+    assert_int_equal(b.result->verdict, FANIN_WILL_NOT_TRAIN);
+    close_bench(&b);
+    b = open_bench(layers, 3, "softmax_cross_entropy", three_blobs);
+    look(&b);
+    assert_null(finding_of(&b, "constant_labels"));
+    close_bench(&b);
+}
+
 int main(void) {
     struct CMUnitTest tests[] = {cmocka_unit_test(constant_start_is_tied),
                                  cmocka_unit_test(flat_units),
@@ -471,6 +503,7 @@ int main(void) {
                                  cmocka_unit_test(nothing_changes),
                                  cmocka_unit_test(how_many_samples),
                                  cmocka_unit_test(layers_of_a_chain),
-                                 cmocka_unit_test(depth_scales)};
+                                 cmocka_unit_test(depth_scales),
+                                 cmocka_unit_test(nothing_to_learn)};
     return test_main(tests);
 }

@@ -32,6 +32,6 @@ static enum fanin_status look_for(const struct fi_look *look, const struct fi_fi
 FI_RECORD(finding, constant_labels) = {
     .head = {.name = "constant_labels",
              .formula = "H(y) = 0",
-             .reference = "",
+             .reference = "Shannon, Bell System Technical Journal, 1948, section 6",
              .help = "Training samples that all have the same label or target."},
     .look = look_for};

@@ -31,7 +31,7 @@ static enum fanin_status look_for(const struct fi_look *look, const struct fi_fi
 
 FI_RECORD(finding, decay_of_norm) = {
     .head = {.name = "decay_of_norm",
-             .formula = "",
+             .formula = "lambda |gamma|^2 on y = gamma x + beta",
              .reference = "He et al., Bag of Tricks, CVPR 2019, section 3.1",
              .help = "A penalty on the scale or shift of a norm."},
     .look = look_for};

@@ -32,6 +32,6 @@ static enum fanin_status look_for(const struct fi_look *look, const struct fi_fi
 FI_RECORD(finding, double_link) = {
     .head = {.name = "double_link",
              .formula = "softmax(softmax(z)) <= e / (e + K - 1)",
-             .reference = "",
+             .reference = "Bridle, Neurocomputing, 1990 (softmax with cross-entropy)",
              .help = "A net that ends in the activation that its loss applies again."},
     .look = look_for};
