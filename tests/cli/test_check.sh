@@ -58,7 +58,7 @@ is_json
 
 # A model whose net a program built has no recipe and so no data to look at.
 example=$FANIN_BUILD_DIR/examples/example_01_mnist
-if [ -x "$example" ]; then
+if [ -x "$example" ] && [ -z "${FANIN_SANITIZE:-}" ]; then
     done_with "$example"
     refused 3 "holds no recipe" "$FANIN" check digits.safetensors
 fi
