@@ -15,7 +15,7 @@
 #include "check/check.h"
 
 #define NO_PROGRESS 0.3
-#define LITTLE_PROGRESS 2
+#define LITTLE_PROGRESS 4
 #define THROWN 1.5 /* loss after the first update over that before */
 #define RISEN 1.05
 

@@ -11,6 +11,28 @@
 
 #define STRONG 0.1
 #define TOO_STRONG 0.5
+/* Decoupled decay takes lr λ of a weight at each step: what the last 1 / lr λ steps have learned is
+ * there, and the rest forgotten. */
+#define FORGETS 0.01
+#define FORGETS_ALL 0.03
+
+static enum fanin_status look_at_decay(const struct fi_look *look, const struct fi_finding *self,
+                                       const struct fi_param *p, const struct fi_penalty *penalty) {
+    const double lambda = penalty->reg->decay(penalty->attrs), lr = look->check->result.lr;
+    char path[96];
+    if (!(lambda * lr > FORGETS)) return FANIN_OK;
+    (void)snprintf(path, sizeof path, "regularize.%s", penalty->reg->head.name);
+    const struct fi_found found = {.severity = lambda * lr > FORGETS_ALL ? FANIN_WILL_NOT_TRAIN
+                                                                         : FANIN_AT_RISK,
+                                   .layer = look->net->nodes[p->node].name,
+                                   .mend = "lower the decay",
+                                   .path = path,
+                                   .value = "0.0001"};
+    return fi_found(look, self, &found,
+                    "%s %.3g at lr %.3g takes %.2g of %s at each step: what was learned before the "
+                    "last %.0f steps is forgotten",
+                    penalty->reg->head.name, lambda, lr, lambda * lr, p->name, 1 / (lambda * lr));
+}
 
 static enum fanin_status look_for(const struct fi_look *look, const struct fi_finding *self) {
     for (int i = 0; i < look->net->n_params; i++) {
@@ -20,6 +42,11 @@ static enum fanin_status look_for(const struct fi_look *look, const struct fi_fi
             const fi_real w = 1;
             fi_real g = 0;
             char path[96];
+            if (penalty->reg->decay) {
+                const int before = look->check->result.n_findings;
+                FI_TRY(look_at_decay(look, self, &look->net->params[i], penalty));
+                if (look->check->result.n_findings > before) return FANIN_OK;
+            }
             if (!penalty->reg->gradient || penalty->reg->outputs) continue;
             /* the pull on a weight of 1: λ of l2 */
             penalty->reg->gradient(penalty->attrs, 1, &w, &g, 1);
