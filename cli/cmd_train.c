@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "app.h"
+#include "check.h"
 
 #define SUFFIX ".safetensors"
 #define DEFAULT_OUT "model" SUFFIX
@@ -209,6 +209,23 @@ static int batch_is_ours(const struct run *r) {
     return 1;
 }
 
+/* The cheap part of `fanin check`, in a line. What it cannot look at, the training will refuse. */
+static void tell_check(const struct run *r, const struct fanin_train_options *o) {
+    const struct fanin_check_options how = {.size = sizeof how, .batch = 32};
+    fanin_check *check;
+    char line[640];
+    if (o->resume || r->app->common->json || r->app->common->quiet) return;
+    if (fanin_model_check(&check, r->model, r->data, o, &how) != FANIN_OK) return;
+    const struct fanin_check_result *result = fanin_check_get(check);
+    if (result->verdict == FANIN_TRAINABLE)
+        snprintf(line, sizeof line, "check    trainable\n");
+    else
+        snprintf(line, sizeof line, "check    %s: %s (fanin check tells more)\n",
+                 check_verdicts[result->verdict], result->findings[0].text);
+    app_sink(r->app, line, strlen(line));
+    fanin_check_free(check);
+}
+
 static int train(struct run *r) {
     struct fanin_train_options o = *fanin_recipe_train(r->recipe);
     int64_t rows = fanin_data_rows(r->data, FANIN_TRAIN);
@@ -217,6 +234,7 @@ static int train(struct run *r) {
     o.resume = r->fields->resume != NULL;
     o.event = fanin_report_event;
     o.event_payload = r->app->report;
+    tell_check(r, &o);
     catch_signals(r->app->ctx);
     enum fanin_status status = fanin_train(r->model, r->data, &o);
     release_signals();
