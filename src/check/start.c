@@ -65,6 +65,7 @@ struct power {
     const struct fi_look *look;
     fi_real *v, *plus;
     int64_t n;
+    double shift; /* of all eigenvalues */
 };
 
 /* w = origin + step · v, then the gradient there. */
@@ -83,15 +84,18 @@ static enum fanin_status iterate(const struct power *p, double step, double *lam
     memcpy(p->plus, minus, (size_t)p->n * sizeof *p->plus);
     FI_TRY(gradient_at(p, -step));
     for (int64_t i = 0; i < p->n; i++) {
-        const double hv = ((double)p->plus[i] - (double)minus[i]) / (2 * step);
+        const double hv =
+            ((double)p->plus[i] - (double)minus[i]) / (2 * step) + p->shift * (double)p->v[i];
         along += hv * (double)p->v[i];
         norm += hv * hv;
     }
     norm = sqrt(norm);
     for (int64_t i = 0; i < p->n; i++)
-        p->v[i] =
-            norm > 0 ? (fi_real)(((double)p->plus[i] - (double)minus[i]) / (2 * step * norm)) : 0;
-    *lambda = along;
+        p->v[i] = norm > 0 ? (fi_real)((((double)p->plus[i] - (double)minus[i]) / (2 * step) +
+                                        p->shift * (double)p->v[i]) /
+                                       norm)
+                           : 0;
+    *lambda = along - p->shift;
     return FANIN_OK;
 }
 
@@ -113,25 +117,39 @@ static double begin_direction(const struct power *p) {
     return 1e-3 * sqrt(FI_MAX(size, 1)); /* length of a difference */
 }
 
+/* The eigenvalue of largest size of H + shift, less the shift; starts and ends at the origin. */
+static enum fanin_status iterate_all(struct power *p, double *lambda) {
+    const double step = begin_direction(p);
+    enum fanin_status status = FANIN_OK;
+    double before = 0;
+    for (int i = 0; i < ITERATIONS && status == FANIN_OK; i++) {
+        status = iterate(p, step, lambda);
+        if (fabs(*lambda - before) <= ARRIVED * fabs(*lambda)) break;
+        before = *lambda;
+    }
+    memcpy(p->look->model->params, p->look->origin, (size_t)p->n * sizeof(fi_real));
+    return status;
+}
+
+/* Where the largest in size is negative, the largest is found again among those shifted by it, all
+ * of which are positive. */
+static enum fanin_status find_largest(struct power *p, double *lambda) {
+    double loss;
+    FI_TRY(iterate_all(p, lambda));
+    if (!(*lambda < 0)) return FANIN_OK;
+    p->shift = -*lambda;
+    FI_TRY(fi_trainer_probe(p->look->trainer, &p->look->batch, &loss));
+    return iterate_all(p, lambda);
+}
+
 static enum fanin_status find_sharpness(const struct fi_look *look) {
     struct fi_arena work;
     struct power p = {.look = look, .n = look->net->param_size};
     enum fanin_status status = FANIN_ERR_MEMORY;
-    double lambda = 0, before = 0;
     fi_arena_init(&work, look->check->ctx);
     p.v = fi_arena_alloc(&work, p.n, sizeof(fi_real));
     p.plus = fi_arena_alloc(&work, p.n, sizeof(fi_real));
-    if (p.v && p.plus) {
-        const double step = begin_direction(&p);
-        status = FANIN_OK;
-        for (int i = 0; i < ITERATIONS && status == FANIN_OK; i++) {
-            status = iterate(&p, step, &lambda);
-            if (fabs(lambda - before) <= ARRIVED * fabs(lambda)) break;
-            before = lambda;
-        }
-        memcpy(look->model->params, look->origin, (size_t)p.n * sizeof(fi_real));
-        look->check->result.sharpness = lambda;
-    }
+    if (p.v && p.plus) status = find_largest(&p, &look->check->result.sharpness);
     fi_arena_free(&work);
     return status;
 }
