@@ -9,7 +9,6 @@
  */
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 #include "check/check.h"
 #include "kernel/kernel.h"
@@ -17,12 +16,6 @@
 
 #define ITERATIONS 40
 #define ARRIVED 1e-3 /* relative change of λ */
-
-static double seconds_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- the loss that needs no net -------------------------------------------------------------------- */
 
@@ -162,10 +155,6 @@ enum fanin_status fi_check_start(const struct fi_look *look, bool sharpness) {
     const int64_t size = look->net->param_size;
     r->grad_norm = sqrt(look->check->ctx->kernels->sum_squares(t->grads[0], size));
     FI_TRY(loss_of_constant(look));
-    const double began = seconds_now();
-    double loss;
-    FI_TRY(fi_trainer_probe(look->trainer, &look->batch, &loss));
-    r->seconds = seconds_now() - began;
     r->bytes = (double)((t->exec->planned + size * (2 + t->update.optim->n_states)) *
                         (int64_t)sizeof(fi_real));
     if (sharpness) FI_TRY(find_sharpness(look));

@@ -16,6 +16,7 @@
  */
 #include <math.h>
 #include <string.h>
+#include <time.h>
 
 #include "check/check.h"
 #include "kernel/kernel.h"
@@ -62,16 +63,25 @@ static double reach_of(const fanin_trainer *t, int64_t steps, int64_t steps_per_
 
 /* ---- the first update ------------------------------------------------------------------------------ */
 
+static double seconds_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 struct results {
     struct fanin_tensor z, dz;
     double loss;
 };
 
+/* Looks at a batch (fi_trainer_look or fi_trainer_probe) and keeps what came of it. */
 static enum fanin_status run(const struct fi_look *look, const struct fi_batch *batch,
+                             enum fanin_status (*by)(fanin_trainer *, const struct fi_batch *,
+                                                     double *),
                              struct fi_arena *work, struct results *out) {
     const int result = fi_net_result(look->net);
     const struct fi_exec *e = look->trainer->exec;
-    FI_TRY(fi_trainer_probe(look->trainer, batch, &out->loss));
+    FI_TRY(by(look->trainer, batch, &out->loss));
     out->z = e->y[result];
     out->dz = e->dy[result];
     out->z.data = fi_arena_alloc(work, batch->rows * out->z.ld, sizeof(fi_real));
@@ -121,15 +131,17 @@ static enum fanin_status try_update(const struct fi_look *look, struct fi_arena 
     const int64_t epochs = look->train->epochs > 0 ? look->train->epochs : 10;
     const int64_t per_epoch = (rows + batch - 1) / batch;
     struct results unseen, seen, after, seen_after;
-    FI_TRY(run(look, &look->unseen, work, &unseen));
-    FI_TRY(run(look, &look->batch, work, &seen));
+    FI_TRY(run(look, &look->unseen, fi_trainer_look, work, &unseen));
+    const double began = seconds_now();
+    FI_TRY(run(look, &look->batch, fi_trainer_probe, work, &seen));
+    r->seconds = seconds_now() - began;
     FI_TRY(update(look));
     look->check->optim = look->trainer->update.optim->head.name;
     r->loss_first = seen.loss;
     r->steps = (double)(epochs * per_epoch);
     r->first_step = INFINITY;
-    enum fanin_status status = run(look, &look->batch, work, &seen_after);
-    if (status == FANIN_OK) status = run(look, &look->unseen, work, &after);
+    enum fanin_status status = run(look, &look->batch, fi_trainer_look, work, &seen_after);
+    if (status == FANIN_OK) status = run(look, &look->unseen, fi_trainer_look, work, &after);
     if (status == FANIN_ERR_DIVERGED) return FANIN_OK; /* that is what it does to the loss */
     FI_TRY(status);
     const double own = FI_MAX(decrease(&unseen, &after, n), 0.5 * decrease(&seen, &seen_after, n));

@@ -280,30 +280,43 @@ static double output_terms(fanin_trainer *t, double counts) {
 }
 
 /* Forward, loss, backward of rows first .. first+rows-1. The sum of the losses goes to *sum. */
-static enum fanin_status run_shard(fanin_trainer *t, const struct fi_batch *batch, int64_t first,
-                                   int64_t rows, double *sum) {
+/* What the gradient of a shard's loss is multiplied by. */
+static fi_real shard_scale(const fanin_trainer *t) {
+    return (fi_real)(t->weight > 0 ? 1.0 / t->weight : 0);
+}
+
+/* Forward, and the gradient by the result; *data: the loss of the samples without penalties. */
+static enum fanin_status forward_shard(fanin_trainer *t, const struct fi_batch *batch,
+                                       int64_t first, int64_t rows, double *sum, double *data) {
     struct fi_exec *e = t->exec;
     const int result = fi_net_result(t->model->net);
-    const fi_real scale = (fi_real)(t->weight > 0 ? 1.0 / t->weight : 0);
+    const fi_real scale = shard_scale(t);
     fi_samples_load(t, batch, first, rows);
     fi_exec_forward(e, rows, first, (uint64_t)t->t);
-    const double data = fi_samples_loss(t, &e->y[result], &e->dy[result], scale);
+    *data = fi_samples_loss(t, &e->y[result], &e->dy[result], scale);
     double terms = fi_entropy_terms(t, NULL, &e->y[result], &e->dy[result], rows, scale);
     terms += output_terms(t, t->weight / (double)batch->rows);
     e->sample_share = 1.0 / (double)batch->rows;
-    t->sums.data += data;
-    *sum += data + terms;
-    if (!isfinite(data + terms)) {
+    t->sums.data += *data;
+    *sum += *data + terms;
+    if (!isfinite(*data + terms)) {
         const char *tensor = fi_exec_first_not_finite(e);
         return fi_fail(
             t->ctx, FANIN_ERR_DIVERGED,
             "step %lld: the loss is %s; the first tensor that is not finite is %s: lower "
             "the learning rate, or look at the data's scale",
-            (long long)t->t + 1, isnan(data + terms) ? "not a number" : "infinite",
+            (long long)t->t + 1, isnan(*data + terms) ? "not a number" : "infinite",
             tensor ? tensor : "the loss itself");
     }
-    fi_exec_backward(e);
-    if (t->watching) fi_watch_shard(t, rows, data, scale);
+    return FANIN_OK;
+}
+
+static enum fanin_status run_shard(fanin_trainer *t, const struct fi_batch *batch, int64_t first,
+                                   int64_t rows, double *sum) {
+    double data;
+    FI_TRY(forward_shard(t, batch, first, rows, sum, &data));
+    fi_exec_backward(t->exec);
+    if (t->watching) fi_watch_shard(t, rows, data, shard_scale(t));
     return FANIN_OK;
 }
 
@@ -412,6 +425,14 @@ enum fanin_status fi_trainer_probe(fanin_trainer *t, const struct fi_batch *batc
     memset(t->grads[0], 0, (size_t)t->model->net->param_size * sizeof(fi_real));
     fi_samples_begin(t, batch);
     FI_TRY(run_shard(t, batch, 0, batch->rows, &sum));
+    *loss = t->weight > 0 ? sum / t->weight : 0;
+    return FANIN_OK;
+}
+
+enum fanin_status fi_trainer_look(fanin_trainer *t, const struct fi_batch *batch, double *loss) {
+    double sum = 0, data;
+    fi_samples_begin(t, batch);
+    FI_TRY(forward_shard(t, batch, 0, batch->rows, &sum, &data));
     *loss = t->weight > 0 ? sum / t->weight : 0;
     return FANIN_OK;
 }

@@ -151,6 +151,8 @@ void fi_tell_params(const fanin_net *net, const struct fi_policies *policies,
 enum fanin_status fi_trainer_create(fanin_trainer **out, fanin_model *model,
                                     const struct fanin_train_options *options, bool watch);
 enum fanin_status fi_trainer_probe(fanin_trainer *t, const struct fi_batch *batch, double *loss);
+/* The same forward only: the result and the loss's gradient by it; parameters' gradients stay. */
+enum fanin_status fi_trainer_look(fanin_trainer *t, const struct fi_batch *batch, double *loss);
 /* The last probed batch's loss at other results z, its gradient to dz. */
 double fi_trainer_loss(fanin_trainer *t, const struct fanin_tensor *z,
                        const struct fanin_tensor *dz);
