@@ -88,6 +88,8 @@ void fi_check_init_path(const struct fi_look *look, int node, char *path, size_t
 const char *fi_check_right_init(const struct fi_look *look, int node);
 /* The first activation behind a node, looking through norms and dropout; -1: none. */
 int fi_check_activation_after(const struct fi_look *look, int node);
+/* E[m²] of all noise between a node and the next layer, the largest over the branches; 1: none. */
+double fi_check_noise_behind(const struct fi_look *look, int node);
 /* Walks back along first inputs until `stop` says 1 (the node is returned) or -1 (-1 is). */
 int fi_check_host_before(const struct fi_look *look, int node, int (*stop)(const struct fi_node *));
 

@@ -66,6 +66,20 @@ int fi_check_activation_after(const struct fi_look *look, int node) {
     return -1;
 }
 
+double fi_check_noise_behind(const struct fi_look *look, int node) {
+    const fanin_net *net = look->net;
+    double noise = 1;
+    for (int i = node + 1; i < net->n_nodes; i++)
+        for (int k = 0; k < net->nodes[i].n_in; k++) {
+            const struct fi_node *n = &net->nodes[i];
+            if (n->inputs[k] != node) continue;
+            if (!n->op->curve && !(n->op->flags & (FANIN_OP_NORM | FANIN_OP_TRANSPARENT))) continue;
+            const double own = n->op->second_moment ? n->op->second_moment(n->attrs) : 1;
+            noise = FI_MAX(noise, own * fi_check_noise_behind(look, i));
+        }
+    return noise;
+}
+
 int fi_check_host_before(const struct fi_look *look, int node,
                          int (*stop)(const struct fi_node *)) {
     const fanin_net *net = look->net;

@@ -44,6 +44,11 @@ finds dropout_before_norm "at risk" \
 finds decay_of_norm remark --set 'net=[{dense: {units: 64, bias: false}}, batch_norm, relu, {dense: outputs}]' \
     --set 'params=[{match: "batch_norm1.*", regularize: {l2: 0.01}}]'
 finds dropout_noise "will not train" --set 'net=[{dense: 64}, relu, {dropout: 0.95}, {dense: outputs}]'
+dropped='net=[{repeat: {times: 6, net: [{dense: 64}, relu, {dropout: 0.3}]}}, {dense: outputs}]'
+finds dropout_start '.*' --set "$dropped"
+says 'by 8.5 in all'
+"$FANIN" check recipe.yaml --set "$dropped" --set 'init={kaiming_normal: {dropout_aware: true}}' >"$dir/out" || :
+says_not 'multiplies the second moment'
 finds penalty "will not train" --set 'regularize={l2: 1.0}'
 finds gain remark --set 'net=[{dense: 64}, tanh, {dense: outputs}]' --set init=kaiming_normal
 finds units "will not train" --set 'net=[{dense: {units: 64, bias_init: {constant: -50}}}, relu, {dense: outputs}]'

@@ -15,10 +15,11 @@
 #define ONE_SIGN 0.5 /* |mean| over the standard deviation */
 
 /* Bounds on n_in E[w²], given what the rule that fits gives there: the nearer of the two one-sided
- * conditions is granted, and a factor for older rules. */
-static bool fits(double gain2, double right, double in, double out, bool hidden) {
+ * conditions is granted, and a factor for older rules; and less for a start that makes up for the
+ * noise behind it. */
+static bool fits(double gain2, double right, double noise, double in, double out, bool hidden) {
     const double both = 2 * in / (in + out);
-    const double low = right * FI_MIN(both, 1) * 0.6, high = right * FI_MAX(both, 1) * 1.6;
+    const double low = right / noise * FI_MIN(both, 1) * 0.6, high = right * FI_MAX(both, 1) * 1.6;
     if (!hidden) return gain2 < 2.5 * FI_MAX(both, 1);
     return gain2 > low && gain2 < high;
 }
@@ -45,7 +46,9 @@ static enum fanin_status look_at_weight(const struct fi_look *look, const struct
                         "%s: the weights' mean is %.2g times their standard deviation: their sum "
                         "moves all units alike",
                         p->name, fabs(law->mean) / std);
-    if (!(std > 0) || fits(gain2, relu ? 2 : 1, in, out, after >= 0)) return FANIN_OK;
+    if (!(std > 0) ||
+        fits(gain2, relu ? 2 : 1, fi_check_noise_behind(look, node), in, out, after >= 0))
+        return FANIN_OK;
     return fi_found(
         look, self, &found,
         "%s has std %.3g for %lld inputs: n_in E[w^2] = %.3g, where %d keeps the second "
