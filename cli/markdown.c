@@ -21,6 +21,7 @@ static const struct {
     {"metric", "Metrics", "Figures of an evaluation; early stopping may watch one."},
     {"reader", "Readers", "Where samples come from: the key `data.reader`."},
     {"finding", "Findings", "What `fanin check` looks for."},
+    {"probe", "Probes", "What `fanin study` measures of a run, under `measure`."},
     {"format", "Formats of model files", "How a model is written."},
     {"report", "Reports", "How a run is told."},
     {RECORD_SECTIONS, "Sections of a recipe",

@@ -4,7 +4,7 @@
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 
-set(FANIN_PC_REQUIRES yaml-0.1 jansson zlib)
+set(FANIN_PC_REQUIRES yaml-0.1 jansson zlib sqlite3)
 pkg_check_modules(FANIN_DEPS REQUIRED ${FANIN_PC_REQUIRES} libzip)
 find_path(CSV_INCLUDE_DIR csv.h REQUIRED)
 find_library(CSV_LIBRARY csv REQUIRED)

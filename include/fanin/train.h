@@ -28,7 +28,8 @@ enum fanin_event_type {
     FANIN_EVENT_WATCH_SOURCE,
     FANIN_EVENT_WATCH_LAYER,
     FANIN_EVENT_WATCH_PARAM,
-    FANIN_EVENT_TROUBLE /* the run goes bad: texts kind, layer, message */
+    FANIN_EVENT_TROUBLE, /* the run goes bad: texts kind, layer, message */
+    FANIN_EVENT_LOOK     /* after an update, as look_every asks: no figures, a moment to look */
 };
 
 /* A named figure. */
@@ -89,7 +90,8 @@ struct fanin_train_options {
     int n_constrain;
     const struct fanin_param_policy *params; /* all but their `init` counts here */
     int n_params;
-    int64_t watch; /* tells the figures of every so many-th update; 0: never */
+    int64_t watch;      /* tells the figures of every so many-th update; 0: never */
+    int64_t look_every; /* sends FANIN_EVENT_LOOK after every so many-th update; 0: never */
 };
 
 /* Trains the model on the data. The model is usable after any return.

@@ -21,7 +21,8 @@ const char *fi_event_name(enum fanin_event_type type) {
                                         [FANIN_EVENT_WATCH_SOURCE] = "watch_source",
                                         [FANIN_EVENT_WATCH_LAYER] = "watch_layer",
                                         [FANIN_EVENT_WATCH_PARAM] = "watch_param",
-                                        [FANIN_EVENT_TROUBLE] = "trouble"};
+                                        [FANIN_EVENT_TROUBLE] = "trouble",
+                                        [FANIN_EVENT_LOOK] = "look"};
     return names[type];
 }
 
@@ -78,7 +79,7 @@ static void flush_line(fanin_report *report) {
 }
 
 static bool is_silent(const fanin_report *report, const struct fanin_event *event) {
-    return report->failed ||
+    return report->failed || event->type == FANIN_EVENT_LOOK ||
            (report->options.quiet && event->type != FANIN_EVENT_WARNING &&
             event->type != FANIN_EVENT_TROUBLE && event->type != FANIN_EVENT_EVAL);
 }

@@ -419,6 +419,7 @@ static void write_event(fanin_report *r, const struct fanin_event *e) {
         write_watch(r, e);
         break;
     case FANIN_EVENT_STEP:
+    case FANIN_EVENT_LOOK:
         break;
     }
 }

@@ -156,6 +156,15 @@ static void tell_step(struct run *r) {
     send(r, &e);
 }
 
+/* The event's receiver may look at the model as it is now. */
+static void tell_look(struct run *r) {
+    struct fi_event e;
+    if (r->o->look_every < 1 || r->t->t % r->o->look_every != 0) return;
+    fi_event_init(&e, FANIN_EVENT_LOOK);
+    e.event.epoch = r->at.epoch + 1;
+    send(r, &e);
+}
+
 static void send_now(void *payload, struct fi_event *e) {
     const struct run *r = payload;
     e->event.epoch = r->at.epoch + 1;
@@ -182,6 +191,7 @@ static enum fanin_status run_epoch(struct run *r) {
             fi_averaging_update(r->t);
             r->at.step++;
             if (fi_watch_done(r->t)) fi_watch_tell(r->t, send_now, r);
+            tell_look(r);
         }
         fi_trouble_tell(r->t, send_now, r);
         FI_TRY(status);
