@@ -4,8 +4,8 @@
  *
  * Student's t: with a = ν/2 and x = ν / (ν + t²), 2 P(T > t) = I_x(a, 1/2), the regularized
  * incomplete beta function; where x is near 1, its complement I_(1-x)(1/2, a) = 2 P(0 < T < t).
- * Both by the continued fraction of Abramowitz & Stegun, "Handbook of Mathematical Functions",
- * 26.5.8, evaluated forwards (Lentz 1976). Everything is kept as a logarithm, so that far tails
+ * Both by the continued fraction (9) of Didonato & Morris, "Algorithm 708", ACM Trans. Math. Softw.
+ * 18 (1992), evaluated forwards (Lentz 1976). Everything is kept as a logarithm, so that far tails
  * keep their relative accuracy. Quantiles by Newton's method on log P against log t, which is
  * concave and almost straight in both directions.
  *
@@ -31,30 +31,21 @@ static double log_gamma_ratio(double a) {
     return 0.5 * log(a) + series + log(lift);
 }
 
-/* The continued fraction of I_x(a, b) without its factor x^a y^b / (a B(a, b)); for x up to about
- * the mean a / (a + b). */
-static double beta_fraction(double a, double b, double x) {
-    const double tiny = 1e-300;
-    double d = 1 - (a + b) * x / (a + 1);
-    d = 1 / (fabs(d) < tiny ? tiny : d);
-    double c = 1, value = d;
-    for (int m = 1; m < 1000000; m++) {
-        const double two = 2.0 * m;
-        const double even = m * (b - m) * x / ((a + two - 1) * (a + two));
-        const double odd = -(a + m) * (a + b + m) * x / ((a + two) * (a + two + 1));
-        double change = 1;
-        for (int half = 0; half < 2; half++) {
-            const double term = half == 0 ? even : odd;
-            d = 1 + term * d;
-            c = 1 + term / c;
-            d = 1 / (fabs(d) < tiny ? tiny : d);
-            if (fabs(c) < tiny) c = tiny;
-            change = c * d;
-            value *= change;
-        }
-        if (fabs(change - 1) < 1e-16) break;
+/* I_x(a, b) B(a, b) / (x^a y^b), y = 1 - x, for x up to about the mean a / (a + b). y is given: of
+ * many degrees of freedom 1 - x would keep few digits. */
+static double beta_fraction(double a, double b, double x, double y) {
+    const double base = a * y - b * x + 1;
+    double f = a / (a + 1) * base, c = f, d = 0;
+    for (double m = 1; m < 1e6; m++) {
+        const double two = a + 2 * m, share = m * (b - m) * x / (two - 1);
+        const double top = (a + m - 1) * (a + b + m - 1) * x / (two - 1) * share;
+        const double bottom = m + share + (a + m) * (base + m * (1 + y)) / (two + 1);
+        d = 1 / (bottom + top * d);
+        c = bottom + top / c;
+        f *= c * d;
+        if (fabs(c * d - 1) <= 2e-16) break;
     }
-    return value;
+    return 1 / f;
 }
 
 /* Beyond these degrees of freedom nobody can tell t from the normal distribution. */
@@ -87,10 +78,10 @@ static void log_parts(double t, double df, double *tail, double *centre) {
     const double factor =
         -a * log_one_plus(t, df) + 0.5 * log(y) + log_gamma_ratio(a) - 0.5 * LOG_PI;
     if (x < (a + 1) / (a + 2.5)) {
-        *tail = -M_LN2 + factor - log(a) + log(beta_fraction(a, 0.5, x));
+        *tail = -M_LN2 + factor + log(beta_fraction(a, 0.5, x, y));
         *centre = log(0.5 - exp(*tail));
     } else {
-        *centre = factor + log(beta_fraction(0.5, a, y));
+        *centre = -M_LN2 + factor + log(beta_fraction(0.5, a, y, x));
         *tail = log(0.5 - exp(*centre));
     }
 }
