@@ -95,6 +95,17 @@ int check_writable(const struct app *app, const char *path) {
     return 0;
 }
 
+static int write_piece(void *file, const char *text, size_t bytes) {
+    return fanin_file_write(file, text, bytes) != FANIN_OK;
+}
+
+int write_page(const struct app *app, fanin_page *page, fanin_file *file) {
+    enum fanin_status status = fanin_page_write(page, write_piece, file);
+    /* why a write failed is what the file says, not the page */
+    if (status == FANIN_OK || status == FANIN_ERR_IO) status = fanin_file_commit(file);
+    return status == FANIN_OK ? 0 : fail_writing(app, status);
+}
+
 /* ---- context and report ---------------------------------------------------------------------------- */
 
 static void log_line(void *payload, enum fanin_log_level level, const char *line) {

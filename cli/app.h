@@ -10,6 +10,7 @@
 
 #include <fanin/fanin.h>
 #include <fanin/format.h>
+#include <fanin/page.h>
 #include <fanin/report.h>
 #include <stdio.h>
 
@@ -23,7 +24,8 @@ enum {
     EXIT_DIVERGED = 4,
     EXIT_STOPPED = 5,
     EXIT_AT_RISK = 10,
-    EXIT_WILL_NOT_TRAIN = 11
+    EXIT_WILL_NOT_TRAIN = 11,
+    EXIT_CLAIM_FAILS = 12
 };
 
 /* The options everybody takes, and --seed, which some do. First member of a command's struct, so
@@ -60,7 +62,7 @@ struct command {
     int (*run)(struct app *app, const void *fields, const char *const *operands, int n);
 };
 extern const struct command cmd_train, cmd_check, cmd_eval, cmd_predict, cmd_fold, cmd_info,
-    cmd_list, cmd_help, cmd_schema;
+    cmd_list, cmd_help, cmd_schema, cmd_study;
 /* NULL beyond the last. */
 const struct command *command_at(int index);
 const struct command *command_find(const char *name);
@@ -81,6 +83,13 @@ int fail_with(int code, const char *format, ...) __attribute__((format(printf, 2
 
 /* 0 if `path` can be written (nothing is left behind), else an exit code after a message. */
 int check_writable(const struct app *app, const char *path);
+
+/* A signal that asks to end calls fanin_stop(ctx), the next one ends at once; NULL: no more. */
+void stop_on_signals(fanin_ctx *ctx);
+/* "fanin <command> word…" as a shell reads it; NULL without memory. Free with free(). */
+char *shell_line(const char *command, const char *const *words, int n);
+/* Writes the page to a file that was begun, and commits it. 0, or an exit code after a message. */
+int write_page(const struct app *app, fanin_page *page, fanin_file *file);
 
 /* What --mc, --seed and --inference (the word's place in INFERENCES, 0: not given) ask for. */
 #define INFERENCES "weight_scaling|mc|geometric"

@@ -298,35 +298,8 @@ static void add_start(const struct view *v) {
 
 /* ---- again ----------------------------------------------------------------------------------------- */
 
-/* The command line as a shell reads it. Free with free(); NULL without memory. */
-static char *command_line(const struct app *app) {
-    size_t size = strlen(app->name) + 16, at;
-    for (int i = 0; i < app->argc; i++) size += 4 * strlen(app->argv[i]) + 4;
-    char *line = malloc(size);
-    if (!line) return NULL;
-    at = (size_t)snprintf(line, size, "fanin %s", app->name);
-    for (int i = 0; i < app->argc; i++) {
-        const char *word = app->argv[i];
-        const char plain[] =
-            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=,:+@%";
-        const int quoted = !*word || word[strspn(word, plain)];
-        line[at++] = ' ';
-        if (quoted) line[at++] = '\'';
-        for (; *word; word++) {
-            if (*word == '\'') {
-                memcpy(line + at, "'\\'", 3);
-                at += 3;
-            }
-            line[at++] = *word;
-        }
-        if (quoted) line[at++] = '\'';
-    }
-    line[at] = '\0';
-    return line;
-}
-
 static void add_again(const struct view *v, const struct app *app, const char *recipe) {
-    char *line = command_line(app);
+    char *line = shell_line(app->name, (const char *const *)app->argv, app->argc);
     fanin_page_add_section(v->page, "Again", "The same command gives the same figures.");
     if (line) fanin_page_add_code(v->page, "Command", line, 0);
     if (recipe) fanin_page_add_code(v->page, "Recipe, with what was set", recipe, 1);

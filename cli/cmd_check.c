@@ -37,21 +37,15 @@ static const struct opt options[] = {
 
 /* The page goes to a file that is there completely or not at all. It is begun first, so that a file
  * that cannot be written is told before anything is computed. */
-static int write_piece(void *file, const char *text, size_t bytes) {
-    return fanin_file_write(file, text, bytes) != FANIN_OK;
-}
-
-static int write_page(const struct app *app, fanin_file *file, const char *title,
-                      const struct fanin_check_result *r, const char *recipe) {
+static int make_page(const struct app *app, fanin_file *file, const char *title,
+                     const struct fanin_check_result *r, const char *recipe) {
     fanin_page *page;
-    enum fanin_status status = fanin_page_create(&page, app->ctx, title, "fanin check");
+    const enum fanin_status status = fanin_page_create(&page, app->ctx, title, "fanin check");
     if (status != FANIN_OK) return fail_writing(app, status);
     check_html(page, app, r, recipe);
-    status = fanin_page_write(page, write_piece, file);
-    /* why a write failed is what the file says, not the page */
-    if (status == FANIN_OK || status == FANIN_ERR_IO) status = fanin_file_commit(file);
+    const int code = write_page(app, page, file);
     fanin_page_free(page);
-    return status == FANIN_OK ? 0 : fail_writing(app, status);
+    return code;
 }
 
 /* One check: where its results go. */
@@ -71,7 +65,7 @@ static int tell(const struct target *to, const struct fanin_check_result *r, con
         printf("%s\n", check_verdicts[r->verdict]);
     else
         check_text(r);
-    const int code = to->page ? write_page(to->app, to->page, to->title, r, recipe) : 0;
+    const int code = to->page ? make_page(to->app, to->page, to->title, r, recipe) : 0;
     return code ? code : codes[r->verdict];
 }
 

@@ -52,35 +52,6 @@ struct run {
     fanin_model *model;
 };
 
-/* ---- signals ------------------------------------------------------------------------------------------ */
-
-static fanin_ctx *volatile stop_ctx; /* a signal handler gets no argument */
-static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
-#define N_SIGNALS ((int)(sizeof stop_signals / sizeof stop_signals[0]))
-
-static void on_signal(int number) {
-    (void)number;
-    if (stop_ctx) fanin_stop(stop_ctx);
-    for (int i = 0; i < N_SIGNALS; i++) signal(stop_signals[i], SIG_DFL);
-}
-
-static void catch_signals(fanin_ctx *ctx) {
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, old;
-    stop_ctx = ctx;
-    sigemptyset(&action.sa_mask);
-    for (int i = 0; i < N_SIGNALS; i++) /* what the caller ignores (nohup) stays ignored */
-        if (sigaction(stop_signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
-            sigaction(stop_signals[i], &action, NULL);
-}
-
-static void release_signals(void) {
-    struct sigaction old;
-    for (int i = 0; i < N_SIGNALS; i++)
-        if (sigaction(stop_signals[i], NULL, &old) == 0 && old.sa_handler == on_signal)
-            signal(stop_signals[i], SIG_DFL);
-    stop_ctx = NULL;
-}
-
 /* ---- preparation ---------------------------------------------------------------------------------------- */
 
 /* "path='value'" as YAML writes a text; NULL without memory. Free with free(). */
@@ -165,37 +136,32 @@ static int load_data_and_model(struct run *r) {
 
 /* ---- the run -------------------------------------------------------------------------------------------- */
 
-/* One word of a shell command, quoted where the shell would read it otherwise. */
-static void add_word(char *line, size_t size, const char *word) {
-    static const char plain[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+@%";
-    size_t at = strlen(line);
-    int quote = !*word || word[strspn(word, plain)];
-    at += (size_t)snprintf(line + at, size - at, quote ? " '" : " ");
-    for (; *word && at + 8 < size; word++)
-        at +=
-            (size_t)snprintf(line + at, size - at, quote && *word == '\'' ? "'\\''" : "%c", *word);
-    if (quote && at + 2 < size) snprintf(line + at, size - at, "'");
-}
-
-/* The command that goes on from the checkpoint: this one, with --resume. */
-static void resume_command(const struct run *r, char *line, size_t size) {
-    snprintf(line, size, "fanin train");
-    for (int i = 0; i < r->app->argc; i++) {
+/* The command that goes on from the checkpoint: this one, with --resume. Free with free(). */
+static char *resume_command(const struct run *r) {
+    const char **words = calloc((size_t)r->app->argc + 2, sizeof *words);
+    int n = 0;
+    for (int i = 0; words && i < r->app->argc; i++) {
         const char *word = r->app->argv[i];
         if (!strcmp(word, "--resume"))
             i++;
         else if (strncmp(word, "--resume=", 9) != 0)
-            add_word(line, size, word);
+            words[n++] = word;
     }
-    add_word(line, size, "--resume");
-    add_word(line, size, r->checkpoint);
+    if (words) {
+        words[n++] = "--resume";
+        words[n++] = r->checkpoint;
+    }
+    char *line = words ? shell_line(r->app->name, words, n) : NULL;
+    free(words);
+    return line;
 }
 
 static int stopped(const struct run *r) {
-    char line[1024];
-    resume_command(r, line, sizeof line);
-    return fail_with(EXIT_STOPPED, "stopped, checkpoint saved; go on with: %s", line);
+    char *line = resume_command(r);
+    const int code = fail_with(EXIT_STOPPED, "stopped, checkpoint saved; go on with: %s",
+                               line ? line : "fanin train --resume");
+    free(line);
+    return code;
 }
 
 /* The default recipe for a table names a batch without having seen the table; one that the user
@@ -235,9 +201,9 @@ static int train(struct run *r) {
     o.event = fanin_report_event;
     o.event_payload = r->app->report;
     tell_check(r, &o);
-    catch_signals(r->app->ctx);
+    stop_on_signals(r->app->ctx);
     enum fanin_status status = fanin_train(r->model, r->data, &o);
-    release_signals();
+    stop_on_signals(NULL);
     if (status == FANIN_ERR_STOPPED) return stopped(r);
     return status == FANIN_OK ? 0 : fail_writing(r->app, status);
 }
@@ -260,19 +226,22 @@ static int evaluate(const struct run *r) {
 }
 
 static void say_next(const struct run *r) {
-    char word[PATH_SIZE] = "";
     if (r->app->common->quiet || r->app->sink_errno) return;
     if (r->app->common->json) {
         struct fanin_text path = {"path", r->out};
         fanin_report_note(r->app->report, "model", &path, 1, NULL, 0);
         return;
     }
-    add_word(word, sizeof word, r->out);
-    int held_out =
+    const int held_out =
         fanin_data_rows(r->data, FANIN_TEST) > 0 || fanin_data_rows(r->data, FANIN_VALIDATION) > 0;
-    printf("\nmodel   %s\nnext    fanin eval%s%s\n        fanin predict%s FILE\n"
-           "        fanin info%s\n",
-           r->out, word, held_out ? "" : " --data FILE", word, word);
+    const char *const commands[] = {"eval", "predict", "info"};
+    const char *const more[] = {held_out ? "" : " --data FILE", " FILE", ""};
+    printf("\nmodel   %s\n", r->out);
+    for (int i = 0; i < 3; i++) {
+        char *line = shell_line(commands[i], &r->out, 1);
+        if (line) printf("%s%s%s\n", i ? "        " : "next    ", line, more[i]);
+        free(line);
+    }
 }
 
 static int run(struct app *app, const void *fields, const char *const *operands, int n) {

@@ -22,6 +22,7 @@ static const struct {
     {"reader", "Readers", "Where samples come from: the key `data.reader`."},
     {"finding", "Findings", "What `fanin check` looks for."},
     {"probe", "Probes", "What `fanin study` measures of a run, under `measure`."},
+    {"plot", "Plots", "What `fanin study` draws, under `plots`."},
     {"format", "Formats of model files", "How a model is written."},
     {"report", "Reports", "How a run is told."},
     {RECORD_SECTIONS, "Sections of a recipe",

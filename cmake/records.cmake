@@ -2,7 +2,7 @@
 # Writes the table of records from the file lists. In a record folder every .c file holds the record of its own name, but
 # for the one named like the folder, which holds the kind's shared code.
 
-set(FANIN_RECORD_KINDS op loss init reg optim schedule constraint average metric reader format report finding probe)
+set(FANIN_RECORD_KINDS op loss init reg optim schedule constraint average metric reader format report finding probe plot)
 
 # Names of the records of a kind, sorted.
 function(fanin_record_names out kind)
@@ -11,8 +11,8 @@ function(fanin_record_names out kind)
         set(folder data/reader)
     elseif(kind STREQUAL finding)
         set(folder check/finding)
-    elseif(kind STREQUAL probe)
-        set(folder study/probe)
+    elseif(kind STREQUAL probe OR kind STREQUAL plot)
+        set(folder study/${kind})
     endif()
     file(GLOB files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${folder}/*.c)
     set(names)

@@ -13,6 +13,7 @@
 #include <fanin/recipe.h>
 #include <fanin/record.h>
 #include <fanin/report.h>
+#include <fanin/study.h>
 #include <fanin/train.h>
 
 #endif

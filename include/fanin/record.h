@@ -399,7 +399,7 @@ FANIN_API enum fanin_status fanin_register_op(fanin_ctx *ctx, const struct fanin
 /* ---- listing ------------------------------------------------------------------------------ */
 
 /* Kinds: op loss init reg optim schedule constraint average metric reader format report finding
- * probe. NULL beyond the last. */
+ * probe plot. NULL beyond the last. */
 FANIN_API const char *fanin_kind(int index);
 /* The index-th record of a kind in alphabetical order, NULL beyond the last. */
 FANIN_API const struct fanin_record *fanin_record_at(const fanin_ctx *ctx, const char *kind,

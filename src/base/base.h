@@ -193,6 +193,7 @@ struct fanin_ctx {
 #define FI_STRUCT_report fi_report
 #define FI_STRUCT_finding fi_finding
 #define FI_STRUCT_probe fi_probe
+#define FI_STRUCT_plot fi_plot
 
 /* Resolves a rule: finds the record of `kind` (error names the nearest) and parses the attributes
  * into a fresh struct of the arena. `where` begins the message: "recipe.yaml: net.dense1.init"; the

@@ -8,7 +8,7 @@
 
 #include "base/base.h"
 
-#define FI_KINDS 14
+#define FI_KINDS 15
 
 /* A processor tier: what its kernels and the records compiled for it are. A kind's records are in
  * alphabetical order and end with NULL; each points at the head its record begins with. */

@@ -90,6 +90,9 @@ struct fanin_data {
     uint64_t seed;
 };
 
+/* A path of the options under their folder. */
+enum fanin_status fi_data_path(struct fi_arena *arena, const char *dir, const char *path,
+                               const char **out);
 /* "train", "validation", "test". Static. */
 const char *fi_part_name(enum fanin_part part);
 

@@ -76,8 +76,8 @@ struct loading {
     struct part_source sources[3];
 };
 
-static enum fanin_status join(struct fi_arena *arena, const char *dir, const char *path,
-                              const char **out) {
+enum fanin_status fi_data_path(struct fi_arena *arena, const char *dir, const char *path,
+                               const char **out) {
     *out = path;
     if (!path || !dir || !*dir || path[0] == '/' || strcmp(path, "-") == 0) return FANIN_OK;
     *out = fi_arena_printf(arena, "%s%s%s", dir, dir[strlen(dir) - 1] == '/' ? "" : "/", path);
@@ -94,8 +94,9 @@ static enum fanin_status complete_paths(struct loading *l) {
         if (given[p].labels_path && !given[p].path)
             return fi_fail(l->data->ctx, FANIN_ERR_RECIPE, "data.%s_labels needs data.%s", part,
                            part);
-        FI_TRY(join(&l->data->arena, o->dir, given[p].path, &l->sources[p].path));
-        FI_TRY(join(&l->data->arena, o->dir, given[p].labels_path, &l->sources[p].labels_path));
+        FI_TRY(fi_data_path(&l->data->arena, o->dir, given[p].path, &l->sources[p].path));
+        FI_TRY(fi_data_path(&l->data->arena, o->dir, given[p].labels_path,
+                            &l->sources[p].labels_path));
     }
     return FANIN_OK;
 }
@@ -214,7 +215,7 @@ static enum fanin_status load(struct loading *l) {
     }
     FI_TRY(split(l));
     const char *weights = NULL;
-    FI_TRY(join(&d->arena, l->options.dir, l->options.sample_weights, &weights));
+    FI_TRY(fi_data_path(&d->arena, l->options.dir, l->options.sample_weights, &weights));
     FI_TRY(fi_data_weigh(d, l->options.sample_weights, weights));
     FI_TRY(fi_data_fit(d));
     FI_TRY(fi_data_write_schema(d, schema));

@@ -260,15 +260,7 @@ static enum fanin_status override(fanin_recipe *r, const char *text) {
     return first == FANIN_OK ? fi_data_canonical(&r->arena, r->root) : first;
 }
 
-static enum fanin_status read_recipe(fanin_recipe *r, const char *name, const char *text,
-                                     size_t length, const char *const *overrides, int n_overrides) {
-    const char *source = fi_arena_strdup(&r->arena, name);
-    if (!source) return FANIN_ERR_MEMORY;
-    fi_mistakes_open(r->ctx);
-    FI_TRY(fi_value_parse(&r->arena, &r->root, source, true, text, length));
-    if (r->root->kind == FI_VALUE_NULL) {
-        return fi_fail(r->ctx, FANIN_ERR_RECIPE, "%s: the recipe is empty", source);
-    }
+static enum fanin_status read_root(fanin_recipe *r, const char *const *overrides, int n_overrides) {
     if (r->root->kind != FI_VALUE_MAP) {
         return fi_fail_type(r->ctx, r->root, "recipe", "a map with the keys data, net, train, …");
     }
@@ -280,6 +272,25 @@ static enum fanin_status read_recipe(fanin_recipe *r, const char *name, const ch
     }
     (void)fi_mistakes_go_on(r->ctx, &first, interpret(r), NULL);
     return first == FANIN_OK ? write_json(r) : first;
+}
+
+static enum fanin_status read_recipe(fanin_recipe *r, const char *name, const char *text,
+                                     size_t length, const char *const *overrides, int n_overrides) {
+    const char *source = fi_arena_strdup(&r->arena, name);
+    if (!source) return FANIN_ERR_MEMORY;
+    fi_mistakes_open(r->ctx);
+    FI_TRY(fi_value_parse(&r->arena, &r->root, source, true, text, length));
+    if (r->root->kind == FI_VALUE_NULL) {
+        return fi_fail(r->ctx, FANIN_ERR_RECIPE, "%s: the recipe is empty", source);
+    }
+    return read_root(r, overrides, n_overrides);
+}
+
+static enum fanin_status read_tree(fanin_recipe *r, const struct fi_value *root,
+                                   const char *const *overrides, int n_overrides) {
+    fi_mistakes_open(r->ctx);
+    FI_TRY(fi_value_copy(&r->arena, &r->root, root));
+    return read_root(r, overrides, n_overrides);
 }
 
 /* ---- the interface ------------------------------------------------------------------------------- */
@@ -335,6 +346,24 @@ enum fanin_status fanin_recipe_parse(fanin_recipe **out, fanin_ctx *ctx, const c
         return fi_fail(ctx, FANIN_ERR_ARGUMENT, "fanin_recipe_parse: name and text must be given");
     }
     return parse(out, ctx, name, text, strlen(text), overrides, n_overrides);
+}
+
+enum fanin_status fi_recipe_from_value(fanin_recipe **out, fanin_ctx *ctx,
+                                       const struct fi_value *root, const char *const *overrides,
+                                       int n_overrides) {
+    fanin_recipe *recipe;
+    *out = NULL;
+    FI_TRY(create(&recipe, ctx));
+    return finish(out, recipe, read_tree(recipe, root, overrides, n_overrides));
+}
+
+enum fanin_status fi_value_load(struct fi_arena *arena, struct fi_value **out, const char *path) {
+    char *text;
+    size_t length = 0;
+    FI_TRY(read_file(arena->ctx, &text, &length, path));
+    const enum fanin_status status = fi_value_parse(arena, out, path, true, text, length);
+    fi_free(arena->ctx, text);
+    return status;
 }
 
 enum fanin_status fanin_recipe_for_data(fanin_recipe **out, fanin_ctx *ctx, const char *file,

@@ -27,6 +27,7 @@
 #define FI_FORM_SECTIONS "sections" /* a list of such maps; the section is named like the key */
 #define FI_FORM_LAYERS "layers"     /* a list of layers */
 #define FI_FORM_RULES "rules:"      /* a map of rules; the kind follows, "rules:reg" */
+#define FI_FORM_OWN "own"           /* anything that the section's owner reads himself */
 struct fi_section_data {
     struct fanin_rule_ref reader;
     const char *dir, *train, *train_labels, *validation, *validation_labels, *test, *test_labels;
@@ -199,6 +200,15 @@ struct fanin_recipe {
     const struct fi_section_from *from; /* NULL: all parameters are drawn */
     struct fi_mark from_mark;
 };
+
+/* A recipe from a tree of values, which is copied and must only outlive it for the names of sources
+ * in its marks; as fanin_recipe_load otherwise. */
+enum fanin_status fi_recipe_from_value(fanin_recipe **out, fanin_ctx *ctx,
+                                       const struct fi_value *root, const char *const *overrides,
+                                       int n_overrides);
+/* A whole file of text as a tree; the text is freed, `source` (the path) must outlive the tree.
+ * Errors: IO, RECIPE, MEMORY. */
+enum fanin_status fi_value_load(struct fi_arena *arena, struct fi_value **out, const char *path);
 
 extern const char fi_recipe_digits[]; /* YAML of the default recipe */
 /* JSON of the recipe for a table; NULL without memory. */

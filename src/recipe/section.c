@@ -239,7 +239,8 @@ const struct fanin_record *fi_section_find(const char *name) {
 }
 
 bool fi_spec_has_form(const struct fanin_attr_spec *spec, const char *form) {
-    static const char *const forms[] = {FI_FORM_SECTION, FI_FORM_SECTIONS, FI_FORM_LAYERS};
+    static const char *const forms[] = {FI_FORM_SECTION, FI_FORM_SECTIONS, FI_FORM_LAYERS,
+                                        FI_FORM_OWN};
     if (spec->type != FANIN_ATTR_RULE) return false;
     bool rules = strncmp(spec->text, FI_FORM_RULES, strlen(FI_FORM_RULES)) == 0;
     if (form) return strcmp(form, FI_FORM_RULES) == 0 ? rules : strcmp(spec->text, form) == 0;

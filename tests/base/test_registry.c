@@ -9,7 +9,7 @@ static void kinds_are_listed(void **state) {
     (void)state;
     static const char *const kinds[] = {"op",       "loss",       "init",    "reg",    "optim",
                                         "schedule", "constraint", "average", "metric", "reader",
-                                        "format",   "report",     "finding", "probe"};
+                                        "format",   "report",     "finding", "probe",  "plot"};
     for (int i = 0; i < FI_COUNT(kinds); i++) assert_string_equal(fanin_kind(i), kinds[i]);
     assert_null(fanin_kind(FI_COUNT(kinds)));
     assert_null(fanin_kind(-1));

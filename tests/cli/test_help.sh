@@ -26,7 +26,7 @@ refused 1 "FANIN_ISA" env FANIN_ISA=quantum "$FANIN" --version
 refused 2 "usage" "$FANIN" --version --jsn
 
 done_with "$FANIN" list
-for word in op loss init reg optim schedule constraint average metric reader format report finding probe; do says_like "^$word$"; done
+for word in op loss init reg optim schedule constraint average metric reader format report finding probe plot; do says_like "^$word$"; done
 for word in dense relu softmax_cross_entropy kaiming_normal weight_decay adamw cosine accuracy csv safetensors json; do
     says_like "^  $word "
 done
