@@ -285,16 +285,19 @@ static enum fanin_status step(struct cursor *c, const char *key) {
     return step_value(c, key);
 }
 
-/* The text before a message: the override itself, not too much of it. */
-static const char *override_source(struct fi_arena *arena, const char *text) {
+/* The text before a message: where the override stands, or itself, not too much of it. */
+static const char *override_source(struct fi_arena *arena, const struct fi_change *change) {
+    const char *text = change->text;
     int length = (int)strnlen(text, 81);
+    if (change->source) return fi_arena_strdup(arena, change->source);
     return fi_arena_printf(arena, "--set %.*s%s", length > 80 ? 77 : length, text,
                            length > 80 ? "…" : "");
 }
 
-enum fanin_status fi_override(struct fi_arena *arena, struct fi_value *root, const char *text) {
-    struct fi_mark mark = {override_source(arena, text), 0};
-    char *path = fi_arena_strdup(arena, text);
+enum fanin_status fi_override(struct fi_arena *arena, struct fi_value *root,
+                              const struct fi_change *change) {
+    struct fi_mark mark = {override_source(arena, change), 0};
+    char *path = fi_arena_strdup(arena, change->text);
     if (!mark.source || !path) return FANIN_ERR_MEMORY;
     char *equals = strchr(path, '=');
     if (!equals || equals == path) {

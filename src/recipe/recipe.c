@@ -16,8 +16,7 @@
 /* ---- files --------------------------------------------------------------------------------------- */
 
 static enum fanin_status fail_read(fanin_ctx *ctx, const char *path) {
-    return fi_fail(ctx, FANIN_ERR_IO, "cannot read recipe '%s': %s", path,
-                   strerror(errno ? errno : EIO));
+    return fi_fail(ctx, FANIN_ERR_IO, "cannot read '%s': %s", path, strerror(errno ? errno : EIO));
 }
 
 /* The whole file, to be freed; one byte more than the limit is enough to know that it is too large.
@@ -252,23 +251,24 @@ static enum fanin_status write_json(fanin_recipe *r) {
     return r->json ? FANIN_OK : FANIN_ERR_MEMORY;
 }
 
-static enum fanin_status override(fanin_recipe *r, const char *text) {
-    enum fanin_status first = FANIN_OK, status = fi_override(&r->arena, r->root, text);
+static enum fanin_status override(fanin_recipe *r, const struct fi_change *change) {
+    const char *text = change->text;
+    enum fanin_status first = FANIN_OK, status = fi_override(&r->arena, r->root, change);
     const char *key = fi_arena_printf(&r->arena, "%.*s", (int)strcspn(text, "="), text);
     if (!key) return FANIN_ERR_MEMORY;
     (void)fi_mistakes_go_on(r->ctx, &first, status, key);
     return first == FANIN_OK ? fi_data_canonical(&r->arena, r->root) : first;
 }
 
-static enum fanin_status read_root(fanin_recipe *r, const char *const *overrides, int n_overrides) {
+static enum fanin_status read_root(fanin_recipe *r, const struct fi_change *changes, int n) {
     if (r->root->kind != FI_VALUE_MAP) {
         return fi_fail_type(r->ctx, r->root, "recipe", "a map with the keys data, net, train, …");
     }
     enum fanin_status first = FANIN_OK;
     if (!fi_mistakes_go_on(r->ctx, &first, fi_data_canonical(&r->arena, r->root), "data"))
         return first;
-    for (int i = 0; i < n_overrides; i++) {
-        if (!fi_mistakes_go_on(r->ctx, &first, override(r, overrides[i]), NULL)) return first;
+    for (int i = 0; i < n; i++) {
+        if (!fi_mistakes_go_on(r->ctx, &first, override(r, &changes[i]), NULL)) return first;
     }
     (void)fi_mistakes_go_on(r->ctx, &first, interpret(r), NULL);
     return first == FANIN_OK ? write_json(r) : first;
@@ -283,14 +283,17 @@ static enum fanin_status read_recipe(fanin_recipe *r, const char *name, const ch
     if (r->root->kind == FI_VALUE_NULL) {
         return fi_fail(r->ctx, FANIN_ERR_RECIPE, "%s: the recipe is empty", source);
     }
-    return read_root(r, overrides, n_overrides);
+    struct fi_change *changes = fi_arena_alloc(&r->arena, n_overrides, sizeof *changes);
+    if (!changes) return FANIN_ERR_MEMORY;
+    for (int i = 0; i < n_overrides; i++) changes[i].text = overrides[i];
+    return read_root(r, changes, n_overrides);
 }
 
 static enum fanin_status read_tree(fanin_recipe *r, const struct fi_value *root,
-                                   const char *const *overrides, int n_overrides) {
+                                   const struct fi_change *changes, int n) {
     fi_mistakes_open(r->ctx);
     FI_TRY(fi_value_copy(&r->arena, &r->root, root));
-    return read_root(r, overrides, n_overrides);
+    return read_root(r, changes, n);
 }
 
 /* ---- the interface ------------------------------------------------------------------------------- */
@@ -349,12 +352,12 @@ enum fanin_status fanin_recipe_parse(fanin_recipe **out, fanin_ctx *ctx, const c
 }
 
 enum fanin_status fi_recipe_from_value(fanin_recipe **out, fanin_ctx *ctx,
-                                       const struct fi_value *root, const char *const *overrides,
-                                       int n_overrides) {
+                                       const struct fi_value *root, const struct fi_change *changes,
+                                       int n_changes) {
     fanin_recipe *recipe;
     *out = NULL;
     FI_TRY(create(&recipe, ctx));
-    return finish(out, recipe, read_tree(recipe, root, overrides, n_overrides));
+    return finish(out, recipe, read_tree(recipe, root, changes, n_changes));
 }
 
 enum fanin_status fi_value_load(struct fi_arena *arena, struct fi_value **out, const char *path) {

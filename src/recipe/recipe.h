@@ -180,8 +180,13 @@ enum fanin_status fi_rules_read(struct fi_arena *arena, struct fanin_rule **out,
 
 /* ---- overrides ------------------------------------------------------------------------------------------ */
 
+/* An override, and what a message about it begins with; NULL: "--set path=value". */
+struct fi_change {
+    const char *text, *source;
+};
 /* Applies "path=value" to the tree. */
-enum fanin_status fi_override(struct fi_arena *arena, struct fi_value *root, const char *text);
+enum fanin_status fi_override(struct fi_arena *arena, struct fi_value *root,
+                              const struct fi_change *change);
 /* Puts the short forms `data: digits` and `data: {csv: …}` as `data: {reader: …}`. */
 enum fanin_status fi_data_canonical(struct fi_arena *arena, struct fi_value *root);
 
@@ -204,8 +209,8 @@ struct fanin_recipe {
 /* A recipe from a tree of values, which is copied and must only outlive it for the names of sources
  * in its marks; as fanin_recipe_load otherwise. */
 enum fanin_status fi_recipe_from_value(fanin_recipe **out, fanin_ctx *ctx,
-                                       const struct fi_value *root, const char *const *overrides,
-                                       int n_overrides);
+                                       const struct fi_value *root, const struct fi_change *changes,
+                                       int n_changes);
 /* A whole file of text as a tree; the text is freed, `source` (the path) must outlive the tree.
  * Errors: IO, RECIPE, MEMORY. */
 enum fanin_status fi_value_load(struct fi_arena *arena, struct fi_value **out, const char *path);

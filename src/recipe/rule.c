@@ -47,8 +47,9 @@ static enum fanin_status fail_unknown(struct fi_arena *arena, struct fi_mark mar
 
 enum fanin_status fi_fail_key(struct fi_arena *arena, struct fi_mark mark, const char *key,
                               const struct fanin_record *record, const char *path) {
-    const char *where = *path ? path : "the recipe";
+    const char *where = *path ? path : fi_arena_printf(arena, "the %s", record->name);
     const char *names[64];
+    if (!where) return FANIN_ERR_MEMORY;
     int n = 0;
     for (const struct fanin_attr_spec *s = record->attrs; s && s->name && n < FI_COUNT(names); s++)
         names[n++] = s->name;

@@ -18,25 +18,27 @@
 #define MAX_LEVELS 1000
 #define MAX_CONDITIONS 100000
 
-enum fanin_status fi_study_changes(struct fi_arena *arena, const char *const **out, int *n,
+enum fanin_status fi_study_changes(struct fi_arena *arena, const struct fi_change **out, int *n,
                                    const struct fi_value *map, const char *path) {
     *out = NULL;
     *n = 0;
     if (!map || map->kind == FI_VALUE_NULL) return FANIN_OK;
     if (map->kind != FI_VALUE_MAP)
         return fi_fail_type(arena->ctx, map, path, "a map of overrides, {path: value}");
-    const char **texts = fi_arena_alloc(arena, map->n, sizeof *texts);
-    if (!texts) return FANIN_ERR_MEMORY;
+    struct fi_change *changes = fi_arena_alloc(arena, map->n, sizeof *changes);
+    if (!changes) return FANIN_ERR_MEMORY;
     for (int64_t i = 0; i < map->n; i++) {
         struct fi_text text;
         fi_text_init(&text, arena->ctx);
         fi_text_add(&text, "%s=", map->entries[i].key);
         fi_value_json(&text, map->entries[i].value);
-        texts[i] = text.failed ? NULL : fi_arena_strdup(arena, text.data);
+        changes[i].text = text.failed ? NULL : fi_arena_strdup(arena, text.data);
         fi_text_free(&text);
-        if (!texts[i]) return FANIN_ERR_MEMORY;
+        const struct fi_mark mark = map->entries[i].mark;
+        changes[i].source = fi_arena_printf(arena, "%s:%d", mark.source, mark.line);
+        if (!changes[i].text || !changes[i].source) return FANIN_ERR_MEMORY;
     }
-    *out = texts;
+    *out = changes;
     *n = (int)map->n;
     return FANIN_OK;
 }
@@ -87,17 +89,18 @@ static enum fanin_status read_values(struct fi_arena *arena, struct fi_axis *axi
                               value->entries[0].key, (long long)n);
     for (int64_t k = 0; k < n; k++) {
         struct fi_level *level = &axis->levels[k];
-        const char **change = fi_arena_alloc(arena, value->n, sizeof *change);
+        struct fi_change *change = fi_arena_alloc(arena, value->n, sizeof *change);
         if (!change) return FANIN_ERR_MEMORY;
         for (int64_t i = 0; i < value->n; i++) {
             struct fi_entry one = {.key = value->entries[i].key,
+                                   .mark = value->entries[i].mark,
                                    .value = value->entries[i].value->entries[k].value};
             const struct fi_value map = {
                 .kind = FI_VALUE_MAP, .mark = value->mark, .entries = &one, .n = 1};
-            const char *const *text;
+            const struct fi_change *made;
             int count;
-            FI_TRY(fi_study_changes(arena, &text, &count, &map, path));
-            change[i] = text[0];
+            FI_TRY(fi_study_changes(arena, &made, &count, &map, path));
+            change[i] = made[0];
         }
         level->change = change;
         level->n_change = (int)value->n;
@@ -208,12 +211,12 @@ int fi_grid_axis(const struct fi_part_of *part, const char *name) {
 /* ---- recipes ------------------------------------------------------------------------------------------ */
 
 /* The overrides of a run in the order in which they are made. */
-static const char **gather(struct fi_arena *arena, const struct fi_part_of *part, int64_t condition,
-                           const char *seed, int *n) {
+static struct fi_change *gather(struct fi_arena *arena, const struct fi_part_of *part,
+                                int64_t condition, const char *seed, int *n) {
     int cap = part->n_change + 1;
     for (int i = 0; i < part->n_axes; i++)
         cap += part->axes[i].levels[fi_grid_level(part, condition, i)].n_change;
-    const char **out = fi_arena_alloc(arena, cap, sizeof *out);
+    struct fi_change *out = fi_arena_alloc(arena, cap, sizeof *out);
     *n = 0;
     if (!out) return NULL;
     for (int i = 0; i < part->n_change; i++) out[(*n)++] = part->change[i];
@@ -221,7 +224,7 @@ static const char **gather(struct fi_arena *arena, const struct fi_part_of *part
         const struct fi_level *level = &part->axes[a].levels[fi_grid_level(part, condition, a)];
         for (int i = 0; i < level->n_change; i++) out[(*n)++] = level->change[i];
     }
-    out[(*n)++] = seed;
+    out[(*n)++] = (struct fi_change){.text = seed};
     return out;
 }
 
@@ -233,9 +236,9 @@ enum fanin_status fi_grid_recipe(fanin_recipe **out, fanin_ctx *ctx, const fanin
     *out = NULL;
     fi_arena_init(&arena, ctx);
     const char *set = fi_arena_printf(&arena, "train.seed=%llu", (unsigned long long)seed);
-    const char **overrides = set ? gather(&arena, p, condition, set, &n) : NULL;
+    const struct fi_change *changes = set ? gather(&arena, p, condition, set, &n) : NULL;
     const enum fanin_status status =
-        overrides ? fi_recipe_from_value(out, ctx, p->recipe, overrides, n) : FANIN_ERR_MEMORY;
+        changes ? fi_recipe_from_value(out, ctx, p->recipe, changes, n) : FANIN_ERR_MEMORY;
     fi_arena_free(&arena);
     return status;
 }

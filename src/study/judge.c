@@ -245,6 +245,14 @@ static enum fanin_status decide(struct judging *j, const char *each) {
     return add_claim(j, &result, each, result.n_findings > 0 ? tests[result.findings[0].test] : "");
 }
 
+static enum fanin_status find_axis(const struct judging *j, const char *name, int *axis) {
+    char message[160];
+    *axis = fi_grid_axis(part_of(j), name);
+    if (*axis >= 0) return FANIN_OK;
+    (void)snprintf(message, sizeof message, "each: the grid has no axis '%.60s'", name);
+    return fail(j, message);
+}
+
 /* All combinations of the conditions of the axes in `each`, from the i-th of these on. */
 static enum fanin_status decide_each(struct judging *j, int64_t i) {
     const struct fi_part_of *part = part_of(j);
@@ -258,19 +266,33 @@ static enum fanin_status decide_each(struct judging *j, int64_t i) {
         const char *each = fi_grid_name(j->arena, part, fi_grid_condition(part, levels), axes);
         return each ? decide(j, each) : FANIN_ERR_MEMORY;
     }
-    const int axis = fi_grid_axis(part, j->claim->each.items[i].text);
-    if (axis < 0) {
-        char message[160];
-        (void)snprintf(message, sizeof message, "each: the grid has no axis '%.60s'",
-                       j->claim->each.items[i].text);
-        return fail(j, message);
-    }
+    int axis;
+    FI_TRY(find_axis(j, j->claim->each.items[i].text, &axis));
     for (int k = 0; k < part->axes[axis].n_levels; k++) {
         if (part->axes[axis].levels[k].left_out) continue;
         j->fixed[axis] = k;
         FI_TRY(decide_each(j, i + 1));
     }
     j->fixed[axis] = -1;
+    return FANIN_OK;
+}
+
+enum fanin_status fi_study_check_claims(fanin_study *s) {
+    struct judging j = {.s = s, .arena = &s->arena};
+    for (j.part = 0; j.part < s->n_parts; j.part++)
+        for (int i = 0; i < part_of(&j)->n_claims; i++) {
+            j.claim = &part_of(&j)->claims[i];
+            for (int a = 0; a < FI_COUNT(j.fixed); a++) j.fixed[a] = -1;
+            for (int64_t k = 0; k < j.claim->each.n; k++) {
+                int axis;
+                FI_TRY(find_axis(&j, j.claim->each.items[k].text, &axis));
+                j.fixed[axis] = 0;
+            }
+            for (int64_t k = 0; k < j.claim->parsed->n_terms; k++) {
+                int64_t condition;
+                FI_TRY(find_condition(&j, &j.claim->parsed->terms[k], &condition));
+            }
+        }
     return FANIN_OK;
 }
 

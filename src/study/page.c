@@ -210,6 +210,23 @@ static enum fanin_status add_part(struct fi_drawing *d) {
     return add_recipe(d);
 }
 
+enum fanin_status fi_study_check_plots(fanin_study *s) {
+    struct fi_arena arena;
+    struct fi_drawing d = {.study = s, .arena = &arena};
+    enum fanin_status status = FANIN_OK;
+    fi_arena_init(&arena, s->ctx);
+    for (d.part = 0; d.part < s->n_parts; d.part++)
+        for (int i = 0; i < s->parts[d.part].n_plots && status == FANIN_OK; i++) {
+            struct fi_chosen *plots;
+            int64_t n;
+            d.mark = s->parts[d.part].plots[i].mark;
+            /* what the attributes of every plot begin with */
+            status = fi_plot_choose(&d, s->parts[d.part].plots[i].rule.attrs, &plots, &n);
+        }
+    fi_arena_free(&arena);
+    return status;
+}
+
 enum fanin_status fanin_study_page(fanin_study *s, fanin_page *page, const char *command) {
     struct fi_arena arena;
     struct fi_drawing d = {.study = s, .page = page, .arena = &arena};

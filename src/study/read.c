@@ -39,22 +39,23 @@ static enum fanin_status check_kind(const struct reader *r, const struct fi_valu
 /* ---- changes --------------------------------------------------------------------------------------- */
 
 struct changes {
-    const char **items;
+    struct fi_change *items;
     int64_t n, cap;
 };
 
-static enum fanin_status add_change(const struct reader *r, struct changes *c, const char *text) {
+static enum fanin_status add_change(const struct reader *r, struct changes *c,
+                                    struct fi_change change) {
     FI_TRY(fi_arena_grow(r->arena, (void **)&c->items, &c->cap, c->n + 1, sizeof *c->items));
-    c->items[c->n++] = text;
+    c->items[c->n++] = change;
     return FANIN_OK;
 }
 
 static enum fanin_status add_map(const struct reader *r, struct changes *c,
                                  const struct fi_value *map, const char *path) {
-    const char *const *texts;
+    const struct fi_change *made;
     int n;
-    FI_TRY(fi_study_changes(r->arena, &texts, &n, map, path));
-    for (int i = 0; i < n; i++) FI_TRY(add_change(r, c, texts[i]));
+    FI_TRY(fi_study_changes(r->arena, &made, &n, map, path));
+    for (int i = 0; i < n; i++) FI_TRY(add_change(r, c, made[i]));
     return FANIN_OK;
 }
 
@@ -63,7 +64,7 @@ static enum fanin_status add_callers(const struct reader *r, struct changes *c, 
     for (int i = 0; i < r->options->n_overrides; i++) {
         const char *text = r->options->overrides[i];
         const bool data = strncmp(text, "data", 4) == 0 && (text[4] == '.' || text[4] == '=');
-        if (files || !data) FI_TRY(add_change(r, c, text));
+        if (files || !data) FI_TRY(add_change(r, c, (struct fi_change){.text = text}));
     }
     return FANIN_OK;
 }

@@ -34,6 +34,8 @@ enum fanin_status fanin_study_load(fanin_study **out, fanin_ctx *ctx, const char
     enum fanin_status status =
         s->path ? fi_study_read(s, options ? options : &plain) : FANIN_ERR_MEMORY;
     if (status == FANIN_OK) status = check_recipes(s);
+    if (status == FANIN_OK) status = fi_study_check_claims(s);
+    if (status == FANIN_OK) status = fi_study_check_plots(s);
     if (status != FANIN_OK) {
         fanin_study_free(s);
         return status;

@@ -25,8 +25,8 @@ struct sqlite3;
 /* A condition of one axis: what it changes in the recipe. */
 struct fi_level {
     const char *name;
-    double number;             /* the name as a number; NaN: it is none */
-    const char *const *change; /* overrides, "path=value" */
+    double number;                  /* the name as a number; NaN: it is none */
+    const struct fi_change *change; /* in the recipe */
     int n_change;
     struct fi_mark mark;
     bool left_out; /* by a variant: not run */
@@ -72,7 +72,7 @@ struct fi_study_run {
 struct fi_part_of {
     const char *name, *title, *about, *source, *deviations;
     const struct fi_value *recipe;
-    const char *const *change; /* overrides of all its conditions */
+    const struct fi_change *change; /* of all its conditions */
     int n_change;
     const char *variants; /* what the variants that apply say of themselves; "": none */
     bool embedded;        /* for want of files the embedded data stand in */
@@ -110,7 +110,7 @@ struct fanin_study {
 /* read.c: the file, its variants and options put in; errors name file and line. */
 enum fanin_status fi_study_read(fanin_study *s, const struct fanin_study_options *options);
 /* A map {path: value} as overrides; value NULL: none. */
-enum fanin_status fi_study_changes(struct fi_arena *arena, const char *const **out, int *n,
+enum fanin_status fi_study_changes(struct fi_arena *arena, const struct fi_change **out, int *n,
                                    const struct fi_value *map, const char *path);
 
 /* ---- the grid --------------------------------------------------------------------------------------- */
@@ -200,6 +200,10 @@ enum fanin_status fi_study_time_one(struct fi_worker *w, int part, int64_t condi
                                     double *seconds);
 /* Fills the keys of all runs. Errors: IO (a data file). */
 enum fanin_status fi_study_keys_of_runs(fanin_study *s);
+
+/* judge.c, page.c: do claims and plots name axes and conditions that there are? */
+enum fanin_status fi_study_check_claims(fanin_study *s);
+enum fanin_status fi_study_check_plots(fanin_study *s);
 
 /* ---- results ---------------------------------------------------------------------------------------------- */
 
