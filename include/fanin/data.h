@@ -3,7 +3,8 @@
  * Data sets: samples of one shape with labels or target values, split into parts.
  *
  * A data set holds its samples as they came (uint8 stays uint8 until a batch is gathered) and the
- * normalization that is applied when a batch is gathered: value = (raw - shift) * scale.
+ * normalization that is applied when a batch is gathered: value = (raw - shift) * scale, and with
+ * "binary" 1 where that is above 0, else 0.
  */
 #ifndef FANIN_DATA_H
 #define FANIN_DATA_H
@@ -32,9 +33,11 @@ struct fanin_data_options {
     const char *test, *test_labels;             /* optional, else split off train */
     double validation_fraction; /* of the training file, when no validation file; default 0 */
     double test_fraction;       /* of the training file, when no test file; default 0 */
-    const char *normalize;      /* "mean_std" (default), "min_max", "none" */
+    const char *normalize;      /* "mean_std" (default), "min_max", "none", "binary" */
     uint64_t seed;              /* of the split and of synthetic sources */
     const char *sample_weights; /* of the training file: a column, or a file of one number each */
+    int64_t rows, test_rows;    /* the first so many samples of the training (test) file; 0: all */
+    const char *target;         /* "labels" (default), or "input": the normalized inputs */
 };
 
 /* Reads, splits (stratified by class, keyed by the seed) and fits the normalization on the training

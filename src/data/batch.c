@@ -19,25 +19,17 @@ void fi_data_gather(const fanin_data *d, enum fanin_part part, const int64_t *in
     const struct fi_part *p = &d->parts[part];
     const struct fi_table *t = p->table;
     const struct fi_kernels *k = d->ctx->kernels;
+    const int64_t cols = t->shape.cols;
     int64_t rows[ROWS];
     for (int64_t first = 0; first < n; first += ROWS) {
         int64_t m = FI_MIN(n - first, ROWS);
         for (int64_t r = 0; r < m; r++) rows[r] = fi_part_row(p, index[first + r]);
         if (t->u8)
-            k->gather_u8(t->u8, t->shape.cols, rows, m, d->shift, d->scale, x + first * ld, ld);
+            k->gather_u8(t->u8, cols, rows, m, d->shift, d->scale, x + first * ld, ld);
         else
-            k->gather_f32(t->f32, t->shape.cols, rows, m, d->shift, d->scale, x + first * ld, ld);
-    }
-}
-
-static void gather_target(const fanin_data *d, const struct fi_table *t, int64_t row, bool raw,
-                          fi_real *to) {
-    const float *from = t->targets + row * t->n_outputs;
-    if (d->target_shift && !raw) {
-        for (int64_t j = 0; j < t->n_outputs; j++)
-            to[j] = ((fi_real)from[j] - (fi_real)d->target_shift[j]) * (fi_real)d->target_scale[j];
-    } else {
-        for (int64_t j = 0; j < t->n_outputs; j++) to[j] = (fi_real)from[j];
+            k->gather_f32(t->f32, cols, rows, m, d->shift, d->scale, x + first * ld, ld);
+        for (int64_t r = first; r < first + m && d->binary; r++)
+            for (int64_t j = 0; j < cols; j++) x[r * ld + j] = (fi_real)(x[r * ld + j] > 0);
     }
 }
 
@@ -48,9 +40,9 @@ void fi_data_gather_known(const fanin_data *d, enum fanin_part part, const int64
     for (int64_t r = 0; r < n; r++) {
         const int64_t row = fi_part_row(p, index[r]);
         if (to->labels && t->labels) to->labels[r] = t->labels[row];
-        if (to->targets && t->targets) gather_target(d, t, row, to->raw, to->targets + r * to->ld);
         if (to->weights) to->weights[r] = t->weights ? (double)t->weights[row] : 1;
     }
+    if (to->targets) fi_data_gather_targets(d, part, index, n, to->raw, to->targets, to->ld);
 }
 
 bool fi_data_weighted(const fanin_data *d, enum fanin_part part) {
@@ -96,6 +88,7 @@ static uint64_t hash_table(uint64_t hash, const struct fi_table *t) {
     if (t->targets)
         hash = hash_bytes(hash, t->targets, n * (size_t)t->n_outputs * sizeof(*t->targets));
     if (t->weights) hash = hash_bytes(hash, t->weights, n * sizeof(*t->weights));
+    if (t->target_inputs) hash = fi_hash_mix(hash, fi_hash_text("target: input"));
     return hash;
 }
 
@@ -110,6 +103,7 @@ uint64_t fi_data_fingerprint(const fanin_data *d) {
         hash = fi_hash_mix(hash, (uint64_t)part->n);
         if (part->rows) hash = hash_bytes(hash, part->rows, (size_t)part->n * sizeof(*part->rows));
     }
+    if (d->binary) hash = fi_hash_mix(hash, fi_hash_text("binary"));
     hash = hash_bytes(hash, d->shift, numbers);
     hash = hash_bytes(hash, d->scale, numbers);
     hash = hash_bytes(hash, d->target_shift, outputs);

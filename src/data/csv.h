@@ -138,11 +138,12 @@ const char *fi_csv_class(const struct csv_file *file, const struct csv_schema *s
 /* Numbers the inputs and counts them. */
 enum fanin_status fi_csv_layout(struct csv_schema *schema, fanin_ctx *ctx);
 
-/* What a training file holds. */
-/* weight: the column of the rows' weights, or NULL; where no column has that name there are none.
- */
+/* What a training file holds. weight: the column of the rows' weights, or NULL; where no column has
+ * that name there are none. no_labels: there is no target, a column that was named as one is left
+ * out. */
 enum fanin_status fi_csv_learn(struct csv_schema *out, const struct csv_file *file,
-                               struct fi_arena *arena, const struct csv *attrs, const char *weight);
+                               struct fi_arena *arena, const struct csv *attrs, const char *weight,
+                               bool no_labels);
 /* A file without a schema for a net that is there: its columns are like->shape.cols numbers, and
  * maybe the label or target behind them. */
 enum fanin_status fi_csv_plain(struct csv_schema *out, const struct csv_file *file,

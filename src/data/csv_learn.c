@@ -73,6 +73,7 @@ static enum fanin_status settle_missing(const struct csv_learning *l, const stru
 static enum fanin_status settle_target(struct csv_learning *l) {
     struct csv_schema *s = l->schema;
     const int64_t j = l->target;
+    if (j < 0) return FANIN_OK;
     struct csv_seen *c = &l->columns[j];
     const bool few = !c->fractions && !c->bad && c->n_integers <= FI_CSV_INTEGER_CLASSES;
     if (c->numbers + c->texts == 0)
@@ -107,10 +108,10 @@ static enum fanin_status settle_numbers(const struct csv_learning *l, int64_t j,
 /* Further targets in the order they were named, and the weights. */
 static enum fanin_status settle_others(struct csv_learning *l) {
     struct csv_schema *s = l->schema;
-    const int64_t most = FI_MAX(l->attrs->target.n, 1);
-    s->others = fi_arena_alloc(l->arena, most, sizeof(*s->others));
+    const int64_t targets = l->target >= 0 ? l->attrs->target.n : 0;
+    s->others = fi_arena_alloc(l->arena, FI_MAX(targets, 1), sizeof(*s->others));
     if (!s->others) return FANIN_ERR_MEMORY;
-    for (int64_t i = 1; i < l->attrs->target.n; i++)
+    for (int64_t i = 1; i < targets; i++)
         FI_TRY(settle_numbers(l, l->places[i], &s->others[s->n_others++]));
     for (int64_t j = 0; j < l->n; j++)
         if (l->columns[j].weight) FI_TRY(settle_numbers(l, j, &s->weight));
@@ -161,9 +162,10 @@ static enum fanin_status collect(void *arg, const struct csv_row *row) {
                            l->file->path, (long long)row->line, c->name, (long long)most,
                            c->index ? "" : ", or take their numbers: `categories: index`");
     }
+    if (s->task != FANIN_CLASSIFICATION) return FANIN_OK;
     const char *cell = row->cells[s->target.place];
     char buffer[32];
-    if (s->task != FANIN_CLASSIFICATION || fi_csv_is_missing(s, cell)) return FANIN_OK;
+    if (fi_csv_is_missing(s, cell)) return FANIN_OK;
     if (s->classes.n > MAX_CLASSES)
         return fi_fail(l->file->ctx, FANIN_ERR_DATA,
                        "%s: the target '%s' has more than %d different values", l->file->path,
@@ -198,7 +200,7 @@ static enum fanin_status settle_values(struct csv_learning *l) {
     if (s->n_inputs == 0)
         return fi_fail(l->file->ctx, FANIN_ERR_DATA,
                        "'%s' has no column to learn from besides the target '%s'", l->file->path,
-                       s->target.name);
+                       s->target.name ? s->target.name : "");
     if (s->task != FANIN_CLASSIFICATION) return FANIN_OK;
     if (s->classes.n < 2)
         return fi_fail(l->file->ctx, FANIN_ERR_DATA,
@@ -231,10 +233,24 @@ static void note_missing(const struct csv_learning *l, struct fi_text *text) {
         }
 }
 
+static void note_targets(const struct csv_learning *l, struct fi_text *text) {
+    const struct csv_schema *s = l->schema;
+    fi_text_add(text, "; target '%s'", s->target.name);
+    for (int64_t i = 0; i < s->n_others; i++) fi_text_add(text, ", '%s'", s->others[i].name);
+    fi_text_add(text, ": ");
+    if (s->n_others > 0)
+        fi_text_add(text, "numbers");
+    else if (s->task == FANIN_REGRESSION)
+        fi_text_add(text, "regression (numbers)");
+    else
+        fi_text_add(text, "classification (%lld different %s)", (long long)s->classes.n,
+                    l->columns[l->target].texts ? "texts" : "numbers");
+}
+
 static enum fanin_status write_note(struct csv_learning *l) {
     const struct csv_schema *s = l->schema;
-    int64_t categories = 0,
-            unused = l->n - 1 - s->n_others - (s->weight.name != NULL) - s->n_inputs;
+    int64_t categories = 0, unused = l->n - s->n_inputs - (s->target.name != NULL) - s->n_others -
+                                     (s->weight.name != NULL);
     for (int64_t i = 0; i < s->n_inputs; i++) categories += s->inputs[i].category;
     struct fi_text text;
     fi_text_init(&text, l->file->ctx);
@@ -243,17 +259,7 @@ static enum fanin_status write_note(struct csv_learning *l) {
                 (long long)categories);
     if (unused > 0) fi_text_add(&text, " (%lld left out)", (long long)unused);
     note_missing(l, &text);
-    const struct csv_seen *t = &l->columns[l->target];
-    fi_text_add(&text, "; target '%s'", s->target.name);
-    for (int64_t i = 0; i < s->n_others; i++) fi_text_add(&text, ", '%s'", s->others[i].name);
-    fi_text_add(&text, ": ");
-    if (s->n_others > 0)
-        fi_text_add(&text, "numbers");
-    else if (s->task == FANIN_REGRESSION)
-        fi_text_add(&text, "regression (numbers)");
-    else
-        fi_text_add(&text, "classification (%lld different %s)", (long long)s->classes.n,
-                    t->texts ? "texts" : "numbers");
+    if (s->target.name) note_targets(l, &text);
     if (s->weight.name) fi_text_add(&text, "; weights '%s'", s->weight.name);
     l->schema->note = text.failed ? NULL : fi_arena_strdup(l->arena, text.data);
     fi_text_free(&text);
@@ -261,9 +267,13 @@ static enum fanin_status write_note(struct csv_learning *l) {
 }
 
 enum fanin_status fi_csv_learn(struct csv_schema *out, const struct csv_file *file,
-                               struct fi_arena *arena, const struct csv *attrs,
-                               const char *weight) {
-    struct csv_learning l = {.file = file, .attrs = attrs, .arena = arena, .weight = weight};
+                               struct fi_arena *arena, const struct csv *attrs, const char *weight,
+                               bool no_labels) {
+    struct csv_learning l = {.file = file,
+                             .attrs = attrs,
+                             .arena = arena,
+                             .weight = weight,
+                             .no_labels = no_labels};
     FI_TRY(fi_csv_look(&l, out));
     FI_TRY(settle_columns(&l));
     FI_TRY(collect_values(&l));

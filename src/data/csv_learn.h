@@ -36,6 +36,7 @@ struct csv_learning {
     int64_t *places;    /* of the targets that are named */
     const char *weight; /* asked for as the column of weights; NULL: none */
     bool named;         /* some column was given by its name in the first row */
+    bool no_labels;     /* there is no target */
 };
 
 /* Looks at every cell once; tells whether there is a header and how many rows of data follow it,

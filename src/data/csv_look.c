@@ -116,12 +116,14 @@ static enum fanin_status mark_rules(struct csv_learning *l) {
     return FANIN_OK;
 }
 
-/* The targets, by default the last column, and the weights. */
+/* The targets, by default the last column, and the weights. Where labels are not asked for, the
+ * targets that are named are left out, and by default there are none. */
 static enum fanin_status mark_targets(struct csv_learning *l) {
     const struct fanin_texts *targets = &l->attrs->target;
     const int64_t weight = l->weight ? find_column(l, l->weight, strlen(l->weight)) : -1;
     if (weight >= 0) l->columns[weight].weight = true;
     l->target = weight == l->n - 1 ? FI_MAX(l->n - 2, 0) : l->n - 1;
+    if (l->no_labels) l->target = -1;
     l->places = fi_arena_alloc(l->arena, FI_MAX(targets->n, 1), sizeof(*l->places));
     if (!l->places) return FANIN_ERR_MEMORY;
     for (int64_t i = 0; i < targets->n; i++) {
@@ -135,14 +137,14 @@ static enum fanin_status mark_targets(struct csv_learning *l) {
                            l->file->path, name);
         l->columns[j].target = true;
         l->places[i] = j;
-        if (i == 0) l->target = j;
+        if (i == 0 && !l->no_labels) l->target = j;
     }
-    if (l->columns[l->target].weight)
+    if (l->target >= 0 && l->columns[l->target].weight)
         return fi_fail(l->file->ctx, FANIN_ERR_DATA, "%s: data.sample_weights is the only column",
                        l->file->path);
-    l->columns[l->target].target = true;
+    if (l->target >= 0) l->columns[l->target].target = true;
     for (int64_t j = 0; j < l->n; j++)
-        if (l->columns[j].target || l->columns[j].weight) l->columns[j].ignored = false;
+        if (l->columns[j].target || l->columns[j].weight) l->columns[j].ignored = l->no_labels && l->columns[j].target;
     return FANIN_OK;
 }
 

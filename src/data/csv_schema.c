@@ -177,7 +177,8 @@ static enum fanin_status parse_column(struct fi_arena *arena, struct csv_column 
 
 static enum fanin_status parse_target(struct csv_schema *out, struct fi_arena *arena,
                                       const json_t *csv) {
-    const json_t *target = json_object_get(csv, "target");
+    const json_t *target = json_object_get(csv, "target"), *weight = json_object_get(csv, "weight");
+    if (weight) FI_TRY(parse_column(arena, &out->weight, weight, out->fields));
     if (!target) return FANIN_OK;
     const char *task = json_string_value(json_object_get(csv, "task"));
     for (int t = FANIN_CLASSIFICATION; t <= FANIN_REGRESSION; t++)
@@ -185,7 +186,7 @@ static enum fanin_status parse_target(struct csv_schema *out, struct fi_arena *a
     if (out->task == FANIN_UNLABELED) return damaged(arena, "task");
     out->numeric_classes = json_is_true(json_object_get(csv, "numeric_classes"));
     FI_TRY(parse_column(arena, &out->target, target, out->fields));
-    const json_t *others = json_object_get(csv, "others"), *weight = json_object_get(csv, "weight");
+    const json_t *others = json_object_get(csv, "others");
     if (json_array_size(others) > 0 && out->task != FANIN_REGRESSION)
         return damaged(arena, "targets");
     out->others =
@@ -194,7 +195,6 @@ static enum fanin_status parse_target(struct csv_schema *out, struct fi_arena *a
     for (size_t i = 0; i < json_array_size(others); i++)
         FI_TRY(parse_column(arena, &out->others[out->n_others++], json_array_get(others, i),
                             out->fields));
-    if (weight) FI_TRY(parse_column(arena, &out->weight, weight, out->fields));
     return parse_words(arena, &out->classes, json_object_get(csv, "classes"));
 }
 
@@ -271,8 +271,8 @@ static enum fanin_status locate_by_name(struct locating *l, const struct csv_row
         s->inputs[i].place = fi_csv_find(&names, s->inputs[i].name);
         if (s->inputs[i].place < 0) return missing_column(l, &s->inputs[i], &names);
     }
-    if (!s->target.name) return FANIN_OK;
     if (s->weight.name) s->weight.place = fi_csv_find(&names, s->weight.name);
+    if (!s->target.name) return FANIN_OK;
     bool all = true;
     for (int64_t i = -1; i < s->n_others; i++) {
         struct csv_column *c = i < 0 ? &s->target : &s->others[i];

@@ -17,16 +17,17 @@ enum fi_fill { FI_FILL_MEAN, FI_FILL_MEDIAN, FI_FILL_MOST_FREQUENT };
 struct fi_table {
     struct fanin_shape shape;
     int64_t n;
+    int64_t in_file; /* n before `rows` cut it */
     uint8_t *u8;
     float *f32;
     int32_t *labels;
     float *targets;
-    float *weights; /* of the samples, >= 0, in the mean of the loss; NULL: all 1 */
+    bool target_inputs; /* regression whose targets are the normalized inputs; targets is NULL */
+    float *weights;     /* of the samples, >= 0, in the mean of the loss; NULL: all 1 */
     enum fanin_task task;
     int64_t n_outputs;
     const char **output_names; /* n_outputs of them, or NULL: "0", "1", … */
     const char **input_names;  /* shape.cols of them, or NULL */
-    bool normalizable;         /* false: one-hot columns and the like must not be centred (all) */
     const uint8_t *fixed;      /* shape.cols flags: 1 = this column is never normalized; or NULL */
     bool may_miss;             /* f32: NaN is a missing value, filled from the training part */
     const uint8_t *fill;       /* shape.cols of enum fi_fill; NULL: the mean of each column */
@@ -46,6 +47,7 @@ struct fi_read_request {
     enum fanin_part part;
     const struct fi_table *like;
     bool labels_optional; /* prediction: labels that are missing are no error */
+    bool no_labels;       /* data.target: input: labels need not be read, and are not used */
     const char *weights;  /* the column that holds the samples' weights; NULL, or no column: none */
     const char *dir;
     const void *schema_in;  /* schema of a saved model (a text), NULL when training */
@@ -80,6 +82,7 @@ struct fanin_data {
     struct fi_table tables[3];
     struct fi_part parts[3];
     float *shift, *scale;               /* shape.cols each; value = (raw - shift) * scale */
+    bool binary;                        /* then value > 0 is 1, all else 0 */
     float *target_shift, *target_scale; /* regression: n_outputs each, applied like shift and scale
                                          * when targets are gathered; NULL: targets as they are */
     float *fill; /* shape.cols: what stands for a missing value; NULL: none may miss */
@@ -108,6 +111,9 @@ struct fi_known {
     bool raw;        /* targets as they are in the data, not normalized */
     double *weights; /* 1 where the data have none */
 };
+/* The targets of the same samples alone (target.c). */
+void fi_data_gather_targets(const fanin_data *data, enum fanin_part part, const int64_t *index,
+                            int64_t n, bool raw, fi_real *to, int64_t ld);
 void fi_data_gather_known(const fanin_data *data, enum fanin_part part, const int64_t *index,
                           int64_t n, const struct fi_known *to);
 /* Whether samples of the part have weights of their own. */
@@ -129,6 +135,17 @@ uint64_t fi_data_fingerprint(const fanin_data *data);
 
 /* An empty data set. */
 enum fanin_status fi_data_create(fanin_data **out, fanin_ctx *ctx);
+/* Keeps the first `rows` samples of a table (0: all). `key` and `path` are for the message. Errors:
+ * DATA (there are fewer). */
+enum fanin_status fi_table_first_rows(fanin_ctx *ctx, struct fi_table *table, int64_t rows,
+                                      const char *key, const char *path);
+/* Makes the inputs the targets, in the place of labels. Errors: RECIPE (columns of indexes). */
+enum fanin_status fi_table_target_inputs(fanin_ctx *ctx, struct fi_table *table, const char *path);
+/* A table like this one to a reader that is to leave labels alone, and such a request. */
+struct fi_table fi_table_without_labels(const struct fi_table *table);
+void fi_request_no_labels(struct fi_read_request *request);
+/* Sets target_shift and target_scale of such data from shift and scale. */
+enum fanin_status fi_data_scale_target_inputs(fanin_data *data);
 /* Deals the rows of the training table to the parts that have no file of their own: by class and
  * keyed by the seed. Fractions are of the table. */
 enum fanin_status fi_data_split(fanin_data *data, double validation_fraction, double test_fraction);
@@ -137,6 +154,8 @@ enum fanin_status fi_data_split(fanin_data *data, double validation_fraction, do
 enum fanin_status fi_data_fit(fanin_data *data);
 /* The samples' weights, where they are a file of their own (weights.c), and whether any counts. */
 enum fanin_status fi_data_weigh(fanin_data *data, const char *sample_weights, const char *path);
+/* Whether inputs normalized by the rule of this name become 0 and 1; NULL: no. */
+bool fi_normalize_is_binary(const char *rule);
 /* Puts data->fill where values of a table are missing. */
 void fi_data_fill(const fanin_data *data, struct fi_table *table);
 /* Refuses a table whose samples or labels do not fit the others (`like`). `path` begins the

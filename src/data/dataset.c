@@ -73,6 +73,7 @@ struct loading {
     struct fanin_data_options options;
     const struct fi_reader *reader;
     const void *attrs;
+    bool target_inputs;
     struct part_source sources[3];
 };
 
@@ -127,11 +128,34 @@ static enum fanin_status choose_reader(struct loading *l) {
     return FANIN_OK;
 }
 
+static enum fanin_status find_target(struct loading *l) {
+    static const char *const words[] = {"labels", "input"};
+    const char *target = l->options.target ? l->options.target : words[0];
+    l->target_inputs = strcmp(target, words[1]) == 0;
+    if (l->target_inputs || strcmp(target, words[0]) == 0) return FANIN_OK;
+    const char *nearest = fanin_nearest(target, words, FI_COUNT(words));
+    return fi_fail(l->data->ctx, FANIN_ERR_RECIPE,
+                   "data.target: '%s' is unknown%s%s%s (labels, input; the target column of a table "
+                   "is named in data.reader: {csv: {target: NAME}})",
+                   target, nearest ? "; did you mean '" : "", nearest ? nearest : "",
+                   nearest ? "'?" : "");
+}
+
+/* What data.rows and data.test_rows leave of a table. */
+static enum fanin_status keep_rows(struct loading *l, enum fanin_part part, const char *path) {
+    struct fi_table *t = &l->data->tables[part];
+    if (part == FANIN_VALIDATION) return FANIN_OK;
+    return part == FANIN_TRAIN
+               ? fi_table_first_rows(l->data->ctx, t, l->options.rows, "rows", path)
+               : fi_table_first_rows(l->data->ctx, t, l->options.test_rows, "test_rows", path);
+}
+
 /* schema and holds are set by the training part. */
 static enum fanin_status read_part(struct loading *l, enum fanin_part part, const char **schema,
                                    bool holds[3]) {
     fanin_data *d = l->data;
     const struct fi_table *like = part == FANIN_TRAIN ? NULL : &d->tables[FANIN_TRAIN];
+    const struct fi_table unlabeled = fi_table_without_labels(&d->tables[FANIN_TRAIN]);
     struct fi_read_request request = {.ctx = d->ctx,
                                       .arena = &d->arena,
                                       .path = l->sources[part].path,
@@ -139,17 +163,20 @@ static enum fanin_status read_part(struct loading *l, enum fanin_part part, cons
                                       .attrs = l->attrs,
                                       .seed = l->options.seed,
                                       .part = part,
-                                      .like = like,
+                                      .like = like && l->target_inputs ? &unlabeled : like,
                                       .dir = l->options.dir,
                                       .weights = l->options.sample_weights,
                                       .schema_in = *schema};
     struct fi_table *table = &d->tables[part];
+    const char *path = request.path ? request.path : l->reader->head.name;
+    if (l->target_inputs) fi_request_no_labels(&request);
     FI_TRY(fi_reader_call(l->reader, &request, table));
+    if (l->target_inputs) FI_TRY(fi_table_target_inputs(d->ctx, table, path));
+    FI_TRY(keep_rows(l, part, path));
     if (!like) {
         *schema = request.schema_out;
         memcpy(holds, request.holds, sizeof request.holds);
     } else {
-        const char *path = request.path ? request.path : l->reader->head.name;
         FI_TRY(fi_table_check(d->ctx, table, like, path));
         if (table->task != like->task)
             return fi_fail(d->ctx, FANIN_ERR_SHAPE,
@@ -191,6 +218,9 @@ static enum fanin_status describe(fanin_data *d) {
         if (p->n == 0) continue;
         fi_text_add(&text, "%s %lld %s%s", i ? "," : ";", (long long)p->n, fi_part_name(parts[i]),
                     p->rows && parts[i] != FANIN_TRAIN ? " (split off)" : "");
+        const struct fi_table *own = &d->tables[parts[i]];
+        if (p->table == own && own->n < own->in_file)
+            fi_text_add(&text, " of the first %lld", (long long)own->n);
     }
     d->describe = text.failed ? NULL : fi_arena_strdup(&d->arena, text.data);
     fi_text_free(&text);
@@ -203,6 +233,7 @@ static enum fanin_status load(struct loading *l) {
     bool holds[3] = {false};
     FI_TRY(complete_paths(l));
     FI_TRY(choose_reader(l));
+    FI_TRY(find_target(l));
     FI_TRY(read_part(l, FANIN_TRAIN, &schema, holds));
     for (int p = FANIN_VALIDATION; p <= FANIN_TEST; p++) {
         /* a part of its own that nobody named, unless one is split off: of a synthetic source, or
@@ -213,6 +244,11 @@ static enum fanin_status load(struct loading *l) {
         if (!l->sources[p].path && holds[p] && !split) l->sources[p].path = l->sources[0].path;
         if (l->sources[p].path || fresh) FI_TRY(read_part(l, (enum fanin_part)p, &schema, holds));
     }
+    if (l->options.test_rows != 0 && !d->tables[FANIN_TEST].n)
+        return fi_fail(d->ctx, FANIN_ERR_RECIPE,
+                       "data.test_rows is %lld, but there are no test data of their own to take "
+                       "them from: name a file in data.test",
+                       (long long)l->options.test_rows);
     FI_TRY(split(l));
     const char *weights = NULL;
     FI_TRY(fi_data_path(&d->arena, l->options.dir, l->options.sample_weights, &weights));
@@ -287,9 +323,8 @@ static enum fanin_status fill_from_arrays(fanin_data *d, int64_t n, int64_t cols
                                           const int32_t *labels, int64_t n_classes,
                                           const float *targets, int64_t n_targets) {
     struct fi_table *t = &d->tables[FANIN_TRAIN];
-    t->n = n;
+    t->n = t->in_file = n;
     t->shape = (struct fanin_shape){.rank = 1, .dims = {cols}, .cols = cols};
-    t->normalizable = true;
     FI_TRY(copy_numbers(d, &t->f32, x, n, cols, "x: column"));
     if (labels) FI_TRY(copy_labels(d, t, labels, n_classes));
     if (targets) {

@@ -17,6 +17,7 @@ struct model_view {
     int64_t n_outputs;
     enum fanin_task task;
     json_t *schema; /* NULL: none */
+    bool target_inputs;
 };
 
 /* A table without rows that says what is expected. */
@@ -71,6 +72,11 @@ static enum fanin_status read_table(fanin_data *d, const struct model_view *m, c
                                 .like = &like,
                                 .labels_optional = true};
     FI_TRY(expected(d, m, &like));
+    const struct fi_table unlabeled = fi_table_without_labels(&like);
+    if (m->target_inputs) {
+        r.like = &unlabeled;
+        fi_request_no_labels(&r);
+    }
     FI_TRY(choose_reader(d, m, path, &reader));
     FI_TRY(fi_attrs_parse(&d->arena, &r.attrs, &reader->head, NULL, 0, reader->head.name));
     const char *schema;
@@ -80,6 +86,7 @@ static enum fanin_status read_table(fanin_data *d, const struct model_view *m, c
     /* a row of a table is an image of as many pixels, and the other way round */
     if (t->shape.cols == like.shape.cols && (t->shape.rank == 1 || like.shape.rank == 1))
         t->shape = like.shape;
+    if (m->target_inputs) FI_TRY(fi_table_target_inputs(d->ctx, t, path));
     FI_TRY(fi_table_check(d->ctx, t, &like, path));
     if (t->task != FANIN_UNLABELED) t->output_names = like.output_names;
     return FANIN_OK;
@@ -125,13 +132,15 @@ enum fanin_status fi_data_load_like(fanin_data **out, fanin_ctx *ctx, const char
                                     const struct fanin_shape *shape, const float *shift,
                                     const float *scale, const char *const *output_names,
                                     int64_t n_outputs, enum fanin_task task) {
-    struct model_view m = {reader, shape, shift, scale, output_names, n_outputs, task, NULL};
+    struct model_view m = {reader,    shape, shift, scale, output_names,
+                           n_outputs, task,  NULL,  false};
     *out = NULL;
     if (!path || !shape)
         return fi_fail(ctx, FANIN_ERR_ARGUMENT, "fi_data_load_like: path and shape are needed");
     fanin_data *d;
     FI_TRY(fi_data_create(&d, ctx));
     enum fanin_status status = schema ? fi_json_parse(&m.schema, ctx, schema) : FANIN_OK;
+    m.target_inputs = fi_schema_target_inputs(m.schema);
     if (status == FANIN_OK) status = load(d, &m, path, labels_path);
     json_decref(m.schema);
     if (status == FANIN_OK)

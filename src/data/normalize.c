@@ -4,6 +4,8 @@
  *
  *   mean_std   shift = mean, scale = 1 / std (over N, not N - 1)
  *   min_max    shift = min,  scale = 1 / (max - min)
+ *   binary     1 above the middle between min and max, else 0: shift = (min + max) / 2, scale = 1,
+ *              and of the value only whether it is above 0
  *   none       shift = 0,    scale = 1
  *
  * Samples of rank 1 (tables) get one statistic a column, images one for all pixels, or one a
@@ -115,13 +117,30 @@ static void by_mean_std(const struct moments *m, double *shift, double *scale) {
 
 static void by_min_max(const struct moments *m, double *shift, double *scale) {
     *shift = m->min;
-    *scale = 1 / (m->max - m->min);
+    *scale = 1 / (double)((float)m->max - (float)m->min); /* as gathered: max becomes 1, not more */
+}
+
+/* The largest number is above the threshold, whatever it is rounded to. */
+static void by_half_range(const struct moments *m, double *shift, double *scale) {
+    const float middle = (float)(m->min + (m->max - m->min) / 2);
+    *shift = (double)middle < m->max ? (double)middle : m->min;
+    *scale = 1;
 }
 
 static const struct rule {
     const char *name;
     void (*fit)(const struct moments *m, double *shift, double *scale); /* NULL: leave alone */
-} rules[] = {{"mean_std", by_mean_std}, {"min_max", by_min_max}, {"none", NULL}};
+    bool binary;
+} rules[] = {{"mean_std", by_mean_std, false},
+             {"min_max", by_min_max, false},
+             {"none", NULL, false},
+             {"binary", by_half_range, true}};
+
+bool fi_normalize_is_binary(const char *name) {
+    for (int i = 0; name && i < FI_COUNT(rules); i++)
+        if (strcmp(rules[i].name, name) == 0) return rules[i].binary;
+    return false;
+}
 
 static enum fanin_status find_rule(fanin_data *d, const struct rule **out) {
     const char *names[FI_COUNT(rules)];
@@ -132,7 +151,7 @@ static enum fanin_status find_rule(fanin_data *d, const struct rule **out) {
     }
     const char *nearest = fanin_nearest(d->normalize, names, FI_COUNT(names));
     return fi_fail(d->ctx, FANIN_ERR_RECIPE,
-                   "data.normalize: '%s' is unknown%s%s%s (mean_std, min_max, none)", d->normalize,
+                   "data.normalize: '%s' is unknown%s%s%s (mean_std, min_max, none, binary)", d->normalize,
                    nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
@@ -159,6 +178,12 @@ static enum fanin_status fit_inputs(fanin_data *d, const struct rule *rule) {
     else
         moments_f32(p, t->f32, groups, span, m);
     for (int64_t j = 0; j < shape->cols; j++) {
+        if (rule->binary && t->vocabulary && t->vocabulary[j] > 0)
+            return fi_fail(d->ctx, FANIN_ERR_RECIPE,
+                           "data.normalize: binary makes 0 or 1 of every input, but %s holds the "
+                           "numbers of a category: read it with categories: one_hot, or use "
+                           "mean_std",
+                           t->input_names ? t->input_names[j] : "a column");
         if (t->fixed && t->fixed[j]) continue;
         const struct moments *of = &m[j / span];
         if (of->max - of->min > (double)FLT_MAX)
@@ -173,6 +198,7 @@ static enum fanin_status fit_inputs(fanin_data *d, const struct rule *rule) {
 static enum fanin_status fit_targets(fanin_data *d) {
     const struct fi_part *p = &d->parts[FANIN_TRAIN];
     const int64_t outputs = p->table->n_outputs;
+    if (p->table->target_inputs) return d->binary ? FANIN_OK : fi_data_scale_target_inputs(d);
     struct moments *m = fi_arena_alloc(&d->arena, outputs, sizeof(*m));
     d->target_shift = fi_arena_alloc(&d->arena, outputs, sizeof(float));
     d->target_scale = fi_arena_alloc(&d->arena, outputs, sizeof(float));
@@ -259,7 +285,8 @@ enum fanin_status fi_data_fit(fanin_data *d) {
         FI_TRY(fit_fill(d));
         for (int p = 0; p < FI_COUNT(d->tables); p++) fi_data_fill(d, &d->tables[p]);
     }
-    if (rule->fit && t->normalizable) FI_TRY(fit_inputs(d, rule));
+    d->binary = rule->binary;
+    if (rule->fit) FI_TRY(fit_inputs(d, rule));
     if (rule->fit && t->task == FANIN_REGRESSION) FI_TRY(fit_targets(d));
     return FANIN_OK;
 }

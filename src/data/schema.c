@@ -3,16 +3,17 @@
  * The schema of a data set: what a model file keeps so that prediction reads and prepares data
  * alike.
  *
- *   {"reader": {"csv": {...}}, "fill": [...]}
+ *   {"reader": {"csv": {...}}, "fill": [...], "target": "input"}
  *
  * Each member is there only where it is needed. What stands under "reader" is the reader's own,
- * under its name; "fill" is what stands for a missing value in each input. Nine digits bring every
- * float back exactly.
+ * under its name; "fill" is what stands for a missing value in each input, "target" says that the
+ * inputs are what is learned. Nine digits bring every float back exactly.
  */
 #include "data/schema.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "data/data.h"
 
@@ -54,16 +55,24 @@ bool fi_json_read_floats(const json_t *array, float *values, int64_t n) {
     return true;
 }
 
+static const char target_input[] = "input";
+
+bool fi_schema_target_inputs(const json_t *schema) {
+    const char *target = json_string_value(json_object_get(schema, "target"));
+    return target && strcmp(target, target_input) == 0;
+}
+
 enum fanin_status fi_data_write_schema(fanin_data *d, const char *reader_schema) {
     const struct fi_table *t = &d->tables[FANIN_TRAIN];
     json_t *root, *reader = NULL;
     int failed = 0;
-    if (!reader_schema && !d->fill) return FANIN_OK;
+    if (!reader_schema && !d->fill && !t->target_inputs) return FANIN_OK;
     if (reader_schema) FI_TRY(fi_json_parse(&reader, d->ctx, reader_schema));
     root = json_object();
     if (reader) failed |= json_object_set_new(root, "reader", reader);
     if (d->fill)
         failed |= json_object_set_new(root, "fill", fi_json_floats(d->fill, t->shape.cols));
+    if (t->target_inputs) failed |= json_object_set_new(root, "target", json_string(target_input));
     d->schema = fi_json_write(&d->arena, failed ? NULL : root);
     json_decref(root);
     return d->schema ? FANIN_OK : FANIN_ERR_MEMORY;

@@ -16,6 +16,8 @@ enum fanin_status fi_json_parse(json_t **out, fanin_ctx *ctx, const char *text);
 const char *fi_json_write(struct fi_arena *arena, const json_t *json);
 /* Numbers in full float precision; NULL when out of memory. */
 json_t *fi_json_floats(const float *values, int64_t n);
+/* Whether the schema (NULL: none) says that the inputs are the targets. */
+bool fi_schema_target_inputs(const json_t *schema);
 /* Exactly n finite numbers; false: the member is something else. */
 bool fi_json_read_floats(const json_t *array, float *values, int64_t n);
 

@@ -49,6 +49,15 @@ static enum fanin_status make_part(fanin_data *d, enum fanin_part part, int64_t 
     return d->parts[part].rows ? FANIN_OK : FANIN_ERR_MEMORY;
 }
 
+enum fanin_status fi_table_first_rows(fanin_ctx *ctx, struct fi_table *t, int64_t rows,
+                                      const char *key, const char *path) {
+    if (rows < 0 || rows > t->n)
+        return fi_fail(ctx, FANIN_ERR_DATA, "data.%s is %lld, but '%s' has %lld samples", key,
+                       (long long)rows, path, (long long)t->n);
+    if (rows > 0) t->n = rows;
+    return FANIN_OK;
+}
+
 enum fanin_status fi_data_split(fanin_data *d, double validation, double test) {
     const struct fi_table *t = &d->tables[FANIN_TRAIN];
     const int64_t classes = t->labels ? t->n_outputs : 1;

@@ -42,10 +42,10 @@ static enum fanin_status take_file(fanin_data *d, const char *name, const char *
                        "data.sample_weights: '%s' is neither a column of the data nor a file (%s)",
                        name, strerror(errno));
     FI_TRY(read_file(d, path, &t->weights, &n));
-    if (n == t->n) return FANIN_OK;
+    if (n == t->in_file) return FANIN_OK;
     return fi_fail(d->ctx, FANIN_ERR_SHAPE,
                    "data.sample_weights: '%s' has %lld numbers, but there are %lld samples", path,
-                   (long long)n, (long long)t->n);
+                   (long long)n, (long long)t->in_file);
 }
 
 /* None below 0, and of those trained on not all 0. */

@@ -333,6 +333,7 @@ struct fanin_model {
     /* how raw data become inputs; NULL shift: not at all */
     const char *normalize, *reader, *schema;
     float *shift, *scale; /* input = (raw - shift) * scale */
+    bool binary;          /* then 1 where that is above 0, else 0 */
     float *target_shift,
         *target_scale; /* regression: what the net learns = (raw - shift) * scale */
     struct fi_index *indexes;

@@ -194,6 +194,7 @@ static enum fanin_status fill(fanin_model *m, const struct fi_tensors *from) {
     FI_TRY(get_text(m, from, "fanin.reader", &m->reader));
     FI_TRY(get_text(m, from, "fanin.schema", &m->schema));
     FI_TRY(get_text(m, from, "fanin.normalize", &m->normalize));
+    m->binary = fi_normalize_is_binary(m->normalize);
     FI_TRY(get_floats(m, from, "fanin.shift", inputs, &m->shift));
     FI_TRY(get_floats(m, from, "fanin.scale", inputs, &m->scale));
     FI_TRY(get_floats(m, from, "fanin.target_shift", outputs, &m->target_shift));

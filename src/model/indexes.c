@@ -98,7 +98,8 @@ enum fanin_status fi_model_check_index_data(const fanin_model *m, const fanin_da
             for (int64_t r = 0; r < part->n; r++) {
                 const int64_t at = fi_part_row(part, r) * t->shape.cols + c;
                 const float raw = t->u8 ? (float)t->u8[at] : t->f32[at];
-                const float v = data->shift ? (raw - data->shift[c]) * data->scale[c] : raw;
+                float v = data->shift ? (raw - data->shift[c]) * data->scale[c] : raw;
+                if (data->binary) v = (float)(v > 0);
                 if (!is_index((double)v, m->indexes[i].below))
                     return refuse(m, &m->indexes[i], fi_part_row(part, r),
                                   t->input_names ? t->input_names[c] : NULL, (double)v);

@@ -50,6 +50,7 @@ static enum fanin_status take_data(fanin_model *m, const fanin_data *data) {
     if (!data) return FANIN_OK;
     const struct fi_table *t = &data->tables[FANIN_TRAIN];
     m->truth = t->task;
+    m->binary = data->binary;
     FI_TRY(copy_text(m, &m->normalize, data->normalize));
     FI_TRY(copy_text(m, &m->reader, data->reader));
     FI_TRY(copy_text(m, &m->schema, data->schema));
@@ -89,11 +90,16 @@ static enum fanin_status count_mass(struct fi_loss_task *task, const fanin_data 
     const struct fi_table *t = p->table;
     double *mass = fi_arena_alloc(task->arena, t->n_outputs, sizeof(*mass));
     if (!mass) return FANIN_ERR_MEMORY;
+    fi_real *target = fi_arena_alloc(task->arena, t->n_outputs, sizeof(*target));
+    if (!target) return FANIN_ERR_MEMORY;
     for (int64_t r = 0; r < p->n; r++) {
-        const int64_t row = fi_part_row(p, r);
-        if (t->labels && t->labels[row] >= 0) mass[t->labels[row]] += 1;
-        for (int64_t c = 0; c < t->n_outputs && t->targets; c++)
-            mass[c] += (double)t->targets[row * t->n_outputs + c];
+        if (t->labels) {
+            const int32_t label = t->labels[fi_part_row(p, r)];
+            if (label >= 0) mass[label] += 1;
+            continue;
+        }
+        fi_data_gather_targets(data, FANIN_TRAIN, &r, 1, true, target, t->n_outputs);
+        for (int64_t c = 0; c < t->n_outputs; c++) mass[c] += (double)target[c];
     }
     task->mass = mass;
     task->rows = (double)p->n;
@@ -316,9 +322,10 @@ double fi_model_raw_target(const fanin_model *m, int64_t column, double value) {
 void fi_model_take_raw(const fanin_model *m, const struct fanin_tensor *to, const float *raw,
                        int64_t n) {
     for (int64_t r = 0; r < n; r++, raw += to->cols)
-        for (int64_t c = 0; c < to->cols; c++)
-            to->data[r * to->ld + c] =
-                (fi_real)(m->shift ? (raw[c] - m->shift[c]) * m->scale[c] : raw[c]);
+        for (int64_t c = 0; c < to->cols; c++) {
+            const float value = m->shift ? (raw[c] - m->shift[c]) * m->scale[c] : raw[c];
+            to->data[r * to->ld + c] = m->binary ? (fi_real)(value > 0) : (fi_real)value;
+        }
 }
 
 /* node < 0: predictions; else what that node gives. */
@@ -399,6 +406,7 @@ enum fanin_status fanin_data_load_for_model(fanin_data **out, const fanin_model 
     FI_TRY(fi_data_load_like(&data, model->ctx, model->reader, model->schema, path, labels_path,
                              &shape, model->shift, model->scale,
                              (const char *const *)model->output_names, outputs, model->truth));
+    data->binary = model->binary;
     if (model->target_scale) { /* targets in the units the net learned */
         const size_t bytes = (size_t)outputs * sizeof(float);
         data->target_shift = fi_arena_alloc(&data->arena, outputs, sizeof(float));

@@ -88,6 +88,7 @@ static enum fanin_status read_data(fanin_recipe *r) {
                         value ? value->mark : r->root->mark, "data"));
     const struct fi_section_data *keys = parsed;
     const struct fanin_attr *normalize = fi_attrs_find(&attrs, "normalize");
+    const struct fanin_attr *target = fi_attrs_find(&attrs, "target");
     r->data = (struct fanin_data_options){.size = sizeof r->data,
                                           .dir = keys->dir,
                                           .train = keys->train,
@@ -97,6 +98,9 @@ static enum fanin_status read_data(fanin_recipe *r) {
                                           .test = keys->test,
                                           .test_labels = keys->test_labels,
                                           .sample_weights = keys->sample_weights,
+                                          .rows = keys->rows,
+                                          .test_rows = keys->test_rows,
+                                          .target = target ? target->text : NULL,
                                           .validation_fraction = keys->validation_fraction,
                                           .test_fraction = keys->test_fraction,
                                           .normalize = normalize ? normalize->text : NULL,

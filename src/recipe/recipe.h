@@ -33,7 +33,8 @@ struct fi_section_data {
     const char *dir, *train, *train_labels, *validation, *validation_labels, *test, *test_labels;
     double validation_fraction, test_fraction;
     const char *sample_weights;
-    int normalize;
+    int64_t rows, test_rows;
+    int target, normalize;
 };
 struct fi_section_train {
     int64_t epochs, batch, seed, shards;

@@ -45,6 +45,7 @@ static const struct fanin_attr_spec recipe_keys[] = {
     FI_ATTR_STRING(struct fi_section_data, field, NULL, help, FANIN_ATTR_NULLABLE)
 #define FRACTION_KEY(field, help)                                                                  \
     FI_ATTR_REAL(struct fi_section_data, field, 0, 0, 1, help, FANIN_ATTR_BELOW_MAX)
+#define ROWS_KEY(field, help) FI_ATTR_INT(struct fi_section_data, field, 0, 0, 1e15, help, 0)
 
 static const struct fanin_attr_spec data_keys[] = {
     FI_ATTR_RULE(struct fi_section_data, reader, "reader",
@@ -59,8 +60,13 @@ static const struct fanin_attr_spec data_keys[] = {
     FRACTION_KEY(validation_fraction, "part of `train` held out for validation"),
     FRACTION_KEY(test_fraction, "part of `train` held out for the test"),
     PATH_KEY(sample_weights, "what samples count in the loss: a column, or a file of numbers"),
-    FI_ATTR_CHOICE(struct fi_section_data, normalize, 0, "mean_std|min_max|none",
-                   "how inputs are scaled, fitted on the training part"),
+    ROWS_KEY(rows, "takes the first so many samples of `train`, before any are held out; 0: all"),
+    ROWS_KEY(test_rows, "takes the first so many samples of `test`; 0: all"),
+    FI_ATTR_CHOICE(struct fi_section_data, target, 0, "labels|input",
+                   "what is learned; input: the normalized inputs themselves (an autoencoder)"),
+    FI_ATTR_CHOICE(struct fi_section_data, normalize, 0, "mean_std|min_max|none|binary",
+                   "how inputs are scaled, fitted on the training part; binary: 1 above half of "
+                   "the range, else 0"),
     FI_ATTR_END};
 
 static const struct fanin_attr_spec train_keys[] = {

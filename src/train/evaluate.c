@@ -194,12 +194,32 @@ enum fanin_status fi_check_target(const fanin_model *model, const float *target,
                    (long long)row, sum, model->loss->head.name);
 }
 
+/* Inputs that are the targets: finite numbers, which not every loss is content with. */
+static enum fanin_status check_inputs(const fanin_model *model, const fanin_data *data,
+                                      enum fanin_part part) {
+    const struct fi_part *p = &data->parts[part];
+    const int64_t cols = fanin_data_outputs(data);
+    if (model->task == FANIN_REGRESSION) return FANIN_OK;
+    fi_real *row = fi_alloc(model->ctx, cols, sizeof(*row));
+    float *target = fi_alloc(model->ctx, cols, sizeof(*target));
+    enum fanin_status status = row && target ? FANIN_OK : FANIN_ERR_MEMORY;
+    for (int64_t r = 0; r < p->n && status == FANIN_OK; r++) {
+        fi_data_gather_targets(data, part, &r, 1, true, row, cols);
+        for (int64_t c = 0; c < cols; c++) target[c] = (float)row[c];
+        status = fi_check_target(model, target, fi_part_row(p, r));
+    }
+    fi_free(model->ctx, row);
+    fi_free(model->ctx, target);
+    return status;
+}
+
 static enum fanin_status check_truth(const fanin_model *model, const fanin_data *data,
                                      enum fanin_part part) {
     const struct fi_part *p = &data->parts[part];
     const struct fi_table *t = p->table;
-    enum fanin_status status = FANIN_OK;
-    for (int64_t r = 0; r < p->n && status == FANIN_OK; r++) {
+    const bool inputs = t && t->target_inputs;
+    enum fanin_status status = inputs ? check_inputs(model, data, part) : FANIN_OK;
+    for (int64_t r = 0; r < p->n && status == FANIN_OK && !inputs; r++) {
         const int64_t row = fi_part_row(p, r);
         status = t->labels ? fi_check_label(model, t->labels[row], row)
                            : fi_check_target(model, t->targets + row * t->n_outputs, row);

@@ -208,7 +208,7 @@ static enum fanin_status understand(struct fi_read_request *r, const struct csv_
                                     struct csv_schema *schema) {
     if (r->schema_in) return fi_csv_locate(schema, file, r->arena, r->labels_optional);
     if (r->like) return fi_csv_plain(schema, file, r->arena, r->attrs, r->like);
-    FI_TRY(fi_csv_learn(schema, file, r->arena, r->attrs, r->weights));
+    FI_TRY(fi_csv_learn(schema, file, r->arena, r->attrs, r->weights, r->no_labels));
     r->schema_out = fi_csv_schema_write(schema, r->arena);
     return r->schema_out ? FANIN_OK : FANIN_ERR_MEMORY;
 }

@@ -325,6 +325,7 @@ static enum fanin_status read_npz(struct fi_read_request *r, struct fi_table *ou
     if (r->schema_in) FI_TRY(read_names(r, &names));
     FI_TRY(open_archive(&a, r->ctx, r->path));
     enum fanin_status status = choose(&a, r, &names, &c);
+    if (r->no_labels) c.y = -1;
     if (status == FANIN_OK) status = read_arrays(r, &a, &c, out);
     if (status == FANIN_OK && r->part == FANIN_TRAIN) {
         find_parts(&a, &names, r->holds);

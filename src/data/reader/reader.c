@@ -279,8 +279,10 @@ enum fanin_status fi_reader_call(const struct fi_reader *reader, struct fi_read_
     if (reader->needs_path && !request->path)
         return fi_fail(request->ctx, FANIN_ERR_RECIPE,
                        "the reader %s needs a file: name one in data.train", reader->head.name);
-    *out = (struct fi_table){.normalizable = true};
-    return reader->read(request, out);
+    *out = (struct fi_table){0};
+    FI_TRY(reader->read(request, out));
+    out->in_file = out->n;
+    return FANIN_OK;
 }
 
 /* ---- keyed random numbers -------------------------------------------------------------------------- */
@@ -318,4 +320,19 @@ void fi_normal_pair(uint64_t key, uint64_t step, double out[2]) {
         out[1] = v * r;
         return;
     }
+}
+
+void fi_normal_row(uint64_t key, int64_t row, int64_t n, double *out) {
+    const int64_t pairs = (n + 1) / 2;
+    for (int64_t j = 0; j < n; j += 2) {
+        double pair[2];
+        fi_normal_pair(key, (uint64_t)(row * pairs + j / 2), pair);
+        for (int64_t k = j; k < FI_MIN(j + 2, n); k++) out[k] = pair[k - j];
+    }
+}
+
+double fi_dot(const double *a, const double *b, int64_t n) {
+    double sum = 0;
+    for (int64_t j = 0; j < n; j++) sum += a[j] * b[j];
+    return sum;
 }

@@ -54,5 +54,9 @@ enum fanin_status fi_reader_call(const struct fi_reader *reader, struct fi_read_
 double fi_random53(uint64_t key, uint64_t step, uint64_t index);
 /* Two independent standard normal numbers, by Marsaglia's polar method. */
 void fi_normal_pair(uint64_t key, uint64_t step, double out[2]);
+/* The `row`-th row of n standard normal numbers of a stream whose rows all have n. */
+void fi_normal_row(uint64_t key, int64_t row, int64_t n, double *out);
+/* Summed in order. */
+double fi_dot(const double *a, const double *b, int64_t n);
 
 #endif
