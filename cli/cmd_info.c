@@ -208,11 +208,14 @@ static const char *task_name(enum fanin_task task) {
                                         : "unlabelled";
 }
 
+/* Names of classes or targets that people are shown; JSON has all. */
+enum { MOST_NAMES = 100 };
+
 /* Classes with how many samples of each the parts hold, or the names of the targets. */
 static void print_classes(const struct app *app, const fanin_data *data) {
     int classes = fanin_data_task(data) == FANIN_CLASSIFICATION, json = app->common->json;
-    int64_t n = fanin_data_outputs(data);
-    for (int64_t i = 0; i < n; i++) {
+    int64_t n = fanin_data_outputs(data), shown = json || n <= MOST_NAMES ? n : MOST_NAMES;
+    for (int64_t i = 0; i < shown; i++) {
         struct fanin_text name = {"name", fanin_data_output_name(data, i)};
         double rows = 0;
         for (int p = 0; p < 3; p++)
@@ -224,6 +227,7 @@ static void print_classes(const struct app *app, const fanin_data *data) {
             printf("%s%s", i ? ", " : classes ? "classes " : "targets ", name.value);
         if (!json && classes) printf(" (%.0f)", rows);
     }
+    if (shown < n) printf(", … %lld more", (long long)(n - shown));
     if (!json && n > 0) printf("\n");
 }
 

@@ -212,7 +212,8 @@ static enum fanin_status describe(fanin_data *d) {
     static const enum fanin_part parts[] = {FANIN_TRAIN, FANIN_VALIDATION, FANIN_TEST};
     struct fi_text text;
     fi_text_init(&text, d->ctx);
-    fi_text_add(&text, "%s", d->tables[FANIN_TRAIN].describe);
+    fi_text_add(&text, "%s%s", d->tables[FANIN_TRAIN].describe,
+                d->tables[FANIN_TRAIN].target_inputs ? "; the inputs are the targets" : "");
     for (int i = 0; i < FI_COUNT(parts); i++) {
         const struct fi_part *p = &d->parts[parts[i]];
         if (p->n == 0) continue;
