@@ -269,11 +269,8 @@ static enum fanin_status write_note(struct csv_learning *l) {
 enum fanin_status fi_csv_learn(struct csv_schema *out, const struct csv_file *file,
                                struct fi_arena *arena, const struct csv *attrs, const char *weight,
                                bool no_labels) {
-    struct csv_learning l = {.file = file,
-                             .attrs = attrs,
-                             .arena = arena,
-                             .weight = weight,
-                             .no_labels = no_labels};
+    struct csv_learning l = {
+        .file = file, .attrs = attrs, .arena = arena, .weight = weight, .no_labels = no_labels};
     FI_TRY(fi_csv_look(&l, out));
     FI_TRY(settle_columns(&l));
     FI_TRY(collect_values(&l));

@@ -144,7 +144,8 @@ static enum fanin_status mark_targets(struct csv_learning *l) {
                        l->file->path);
     if (l->target >= 0) l->columns[l->target].target = true;
     for (int64_t j = 0; j < l->n; j++)
-        if (l->columns[j].target || l->columns[j].weight) l->columns[j].ignored = l->no_labels && l->columns[j].target;
+        if (l->columns[j].target || l->columns[j].weight)
+            l->columns[j].ignored = l->no_labels && l->columns[j].target;
     return FANIN_OK;
 }
 

@@ -134,11 +134,11 @@ static enum fanin_status find_target(struct loading *l) {
     l->target_inputs = strcmp(target, words[1]) == 0;
     if (l->target_inputs || strcmp(target, words[0]) == 0) return FANIN_OK;
     const char *nearest = fanin_nearest(target, words, FI_COUNT(words));
-    return fi_fail(l->data->ctx, FANIN_ERR_RECIPE,
-                   "data.target: '%s' is unknown%s%s%s (labels, input; the target column of a table "
-                   "is named in data.reader: {csv: {target: NAME}})",
-                   target, nearest ? "; did you mean '" : "", nearest ? nearest : "",
-                   nearest ? "'?" : "");
+    return fi_fail(
+        l->data->ctx, FANIN_ERR_RECIPE,
+        "data.target: '%s' is unknown%s%s%s (labels, input; the target column of a table "
+        "is named in data.reader: {csv: {target: NAME}})",
+        target, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
 /* What data.rows and data.test_rows leave of a table. */

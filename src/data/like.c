@@ -132,8 +132,7 @@ enum fanin_status fi_data_load_like(fanin_data **out, fanin_ctx *ctx, const char
                                     const struct fanin_shape *shape, const float *shift,
                                     const float *scale, const char *const *output_names,
                                     int64_t n_outputs, enum fanin_task task) {
-    struct model_view m = {reader,    shape, shift, scale, output_names,
-                           n_outputs, task,  NULL,  false};
+    struct model_view m = {reader, shape, shift, scale, output_names, n_outputs, task, NULL, false};
     *out = NULL;
     if (!path || !shape)
         return fi_fail(ctx, FANIN_ERR_ARGUMENT, "fi_data_load_like: path and shape are needed");

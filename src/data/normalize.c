@@ -151,8 +151,9 @@ static enum fanin_status find_rule(fanin_data *d, const struct rule **out) {
     }
     const char *nearest = fanin_nearest(d->normalize, names, FI_COUNT(names));
     return fi_fail(d->ctx, FANIN_ERR_RECIPE,
-                   "data.normalize: '%s' is unknown%s%s%s (mean_std, min_max, none, binary)", d->normalize,
-                   nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+                   "data.normalize: '%s' is unknown%s%s%s (mean_std, min_max, none, binary)",
+                   d->normalize, nearest ? "; did you mean '" : "", nearest ? nearest : "",
+                   nearest ? "'?" : "");
 }
 
 /* As floats; the place of a constant is kept in shift. */

@@ -13,9 +13,9 @@ struct shape {
 static enum fanin_status load(fanin_data **out, fanin_ctx *ctx, const struct shape *s,
                               uint64_t seed) {
     const struct fanin_attr attrs[] = {
-        {.name = "users", .number = s->users},         {.name = "items", .number = s->items},
-        {.name = "factors", .number = s->factors},     {.name = "noise", .number = s->noise},
-        {.name = "sharpness", .number = s->sharpness}, {.name = "picks", .number = s->picks},
+        {.name = "users", .number = s->users},          {.name = "items", .number = s->items},
+        {.name = "factors", .number = s->factors},      {.name = "noise", .number = s->noise},
+        {.name = "sharpness", .number = s->sharpness},  {.name = "picks", .number = s->picks},
         {.name = "test_users", .number = s->test_users}};
     const struct fanin_data_options o = {.size = sizeof o,
                                          .reader = {"preferences", attrs, FI_COUNT(attrs), 0},

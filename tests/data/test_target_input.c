@@ -23,8 +23,7 @@ static enum fanin_status start(struct run *r, struct fixture *f, const char *tex
     if (status == FANIN_OK)
         status = fanin_recipe_model(&r->model, r->recipe, fanin_data_shape(r->data),
                                     fanin_data_outputs(r->data), r->data);
-    if (status == FANIN_OK)
-        status = fanin_train(r->model, r->data, fanin_recipe_train(r->recipe));
+    if (status == FANIN_OK) status = fanin_train(r->model, r->data, fanin_recipe_train(r->recipe));
     return status;
 }
 
@@ -99,10 +98,11 @@ static void test_autoencoder(void **state) {
     struct fixture *f = *state;
     enum { ROWS = 40 };
     static const char *const behind[] = {"", ",7"};
-    static const char text[] = "data: {reader: digits, target: input, rows: 40, normalize: min_max}\n"
-                               "net: [dense: 32, relu, dense: outputs]\n"
-                               "optim: {adam: 0.01}\n"
-                               "train: {epochs: 60, batch: 20}\n";
+    static const char text[] =
+        "data: {reader: digits, target: input, rows: 40, normalize: min_max}\n"
+        "net: [dense: 32, relu, dense: outputs]\n"
+        "optim: {adam: 0.01}\n"
+        "train: {epochs: 60, batch: 20}\n";
     static float before[ROWS * 64], after[ROWS * 64];
     struct run r;
     fanin_data *like;
@@ -133,10 +133,11 @@ static void test_autoencoder(void **state) {
  * memory. */
 static void test_binary_autoencoder(void **state) {
     struct fixture *f = *state;
-    static const char text[] = "data: {reader: digits, target: input, rows: 40, normalize: binary}\n"
-                               "net: [dense: 32, relu, dense: outputs]\n"
-                               "loss: sigmoid_cross_entropy\n"
-                               "train: {epochs: 5, batch: 20}\n";
+    static const char text[] =
+        "data: {reader: digits, target: input, rows: 40, normalize: binary}\n"
+        "net: [dense: 32, relu, dense: outputs]\n"
+        "loss: sigmoid_cross_entropy\n"
+        "train: {epochs: 5, batch: 20}\n";
     static const char scaled[] = "data: {reader: digits, target: input, rows: 40}\n"
                                  "net: [dense: outputs]\n"
                                  "loss: sigmoid_cross_entropy\n";
@@ -152,7 +153,8 @@ static void test_binary_autoencoder(void **state) {
     }
     assert_ok(f->ctx, fanin_model_predict(r.model, raw, 1, after));
     assert_memory_equal(before, after, sizeof before);
-    for (int j = 0; j < 64; j++) raw[j] = raw[j] > 8 ? 1e6F : -1e6F; /* no more than a side counts */
+    for (int j = 0; j < 64; j++)
+        raw[j] = raw[j] > 8 ? 1e6F : -1e6F; /* no more than a side counts */
     assert_ok(f->ctx, fanin_model_predict(r.model, raw, 1, after));
     assert_memory_equal(before, after, sizeof before);
     put_digits(f, r.data, 4, "");
@@ -181,8 +183,9 @@ static void test_tables(void **state) {
     fanin_data *like;
     float p[4];
     put_text(f, "u.csv", "city,a,w,five\nrome,1,2,5\n");
-    put_text(f, "t.csv", "a,city,five,kind,w\n1,rome,5,big,1\n2,oslo,5,,1\n3,rome,5,big,3\n"
-                         "4,oslo,5,odd,1\n");
+    put_text(f, "t.csv",
+             "a,city,five,kind,w\n1,rome,5,big,1\n2,oslo,5,,1\n3,rome,5,big,3\n"
+             "4,oslo,5,odd,1\n");
     assert_ok(f->ctx, start(&r, f, text));
     assert_int_equal(fanin_data_outputs(r.data), 4);
     assert_string_equal(fanin_data_output_name(r.data, 0), "a");
@@ -209,8 +212,9 @@ static void test_binary_columns(void **state) {
     struct fixture *f = *state;
     const struct fanin_data_options o = {.size = sizeof o, .train = f->path, .normalize = "binary"};
     fanin_data *d;
-    put_text(f, "t.csv", "a,b,c,city,y\n-1,1e-3,5,rome,0.5\n0.99,2e-3,5,oslo,1.5\n"
-                         "1.01,4e-3,5,rome,2\n3,3e-3,5,oslo,7\n");
+    put_text(f, "t.csv",
+             "a,b,c,city,y\n-1,1e-3,5,rome,0.5\n0.99,2e-3,5,oslo,1.5\n"
+             "1.01,4e-3,5,rome,2\n3,3e-3,5,oslo,7\n");
     assert_ok(f->ctx, fanin_data_load(&d, f->ctx, &o));
     static const fi_real rows[4][5] = {
         {0, 0, 0, 0, 1}, {0, 0, 0, 1, 0}, {1, 1, 0, 0, 1}, {1, 1, 0, 1, 0}};
@@ -276,11 +280,10 @@ static void test_refused(void **state) {
     struct fixture *f = *state;
     static const struct {
         const char *data, *part;
-    } bad[] = {
-        {"data: {csv: {target: y, categories: index}, train: t.csv, target: input}",
-         "column 'city' of"},
-        {"data: {csv: {target: y, categories: index}, train: t.csv, normalize: binary}",
-         "city holds the numbers of a category"}};
+    } bad[] = {{"data: {csv: {target: y, categories: index}, train: t.csv, target: input}",
+                "column 'city' of"},
+               {"data: {csv: {target: y, categories: index}, train: t.csv, normalize: binary}",
+                "city holds the numbers of a category"}};
     put_text(f, "t.csv", "a,city,y\n1,rome,1.5\n2,oslo,2\n3,rome,2.5\n4,oslo,2\n");
     for (int i = 0; i < FI_COUNT(bad); i++) {
         char text[300];

@@ -49,8 +49,7 @@ static void solve(const struct fi_table *t, double *w) {
 
 static double residual(const struct fi_table *t, const double *w, int64_t row) {
     double y = (double)t->targets[row];
-    for (int64_t j = 0; j < t->shape.cols; j++)
-        y -= w[j] * (double)t->f32[row * t->shape.cols + j];
+    for (int64_t j = 0; j < t->shape.cols; j++) y -= w[j] * (double)t->f32[row * t->shape.cols + j];
     return y;
 }
 

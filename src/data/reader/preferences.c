@@ -8,7 +8,7 @@
  *
  * So the affinities of a user have deviation `sharpness` over the items, whatever the number of
  * factors. A sample is one pick: the label is the item, the inputs are what is known of the user,
- * her factors scaled to variance 1 with noise that is the same in all of her picks,
+ * the factors scaled to variance 1 with noise that is the same in all picks,
  * sqrt(factors) u + noise N(0, I). Picks are independent, so one user comes with different labels.
  * Without noise the least loss that a model can reach is the mean entropy of P, which the
  * description tells of the training part; softmax of one dense layer can express it.
@@ -39,7 +39,7 @@ struct drawing {
     double entropy;           /* summed over the users */
 };
 
-/* Draws a user: what is known of her into x, and the chances of her picks. */
+/* Draws a user: what is known of the user into x, and the chances of picks. */
 static void draw_user(struct drawing *w, int64_t user, float *x) {
     const struct preferences *a = w->a;
     const double scale = a->sharpness / sqrt((double)a->factors);

@@ -81,10 +81,10 @@ static enum fanin_status read_teacher(struct fi_read_request *r, struct fi_table
     out->n_outputs = 1;
     out->f32 = fi_arena_alloc(r->arena, cells, sizeof(float));
     out->targets = fi_arena_alloc(r->arena, out->n, sizeof(float));
-    out->describe = fi_arena_printf(
-        r->arena, "teacher: %lld samples of %lld inputs, %lld hidden %s, noise %g",
-        (long long)out->n, (long long)a->inputs, (long long)a->hidden,
-        a->hidden == 1 ? "unit" : "units", a->noise);
+    out->describe =
+        fi_arena_printf(r->arena, "teacher: %lld samples of %lld inputs, %lld hidden %s, noise %g",
+                        (long long)out->n, (long long)a->inputs, (long long)a->hidden,
+                        a->hidden == 1 ? "unit" : "units", a->noise);
     double *w = fi_alloc(r->ctx, weights, sizeof(*w)), *x = fi_alloc(r->ctx, a->inputs, sizeof(*x));
     const bool ready = out->f32 && out->targets && out->describe && w && x;
     if (ready) {
@@ -112,8 +112,9 @@ FI_RECORD(reader, teacher) = {
     .head = {.name = "teacher",
              .formula = "y = sum_k g(w_k·x) + noise N(0, 1), x ~ N(0, I), |w_k| = 1",
              .reference = "Saad & Solla 1995; Hara, Saitoh & Shouno 2016, arXiv:1706.06859",
-             .help = "What a random net of known make gives, a soft committee machine; one identity "
-                     "unit: linear regression. With normalize: none nothing is scaled.",
+             .help =
+                 "What a random net of known make gives, a soft committee machine; one identity "
+                 "unit: linear regression. With normalize: none nothing is scaled.",
              .attrs = specs,
              .attrs_size = sizeof(struct teacher)},
     .synthetic = true,
