@@ -217,9 +217,9 @@ static enum fanin_status check_truth(const fanin_model *model, const fanin_data 
                                      enum fanin_part part) {
     const struct fi_part *p = &data->parts[part];
     const struct fi_table *t = p->table;
-    const bool inputs = t && t->target_inputs;
-    enum fanin_status status = inputs ? check_inputs(model, data, part) : FANIN_OK;
-    for (int64_t r = 0; r < p->n && status == FANIN_OK && !inputs; r++) {
+    if (!t) return FANIN_OK;
+    enum fanin_status status = t->target_inputs ? check_inputs(model, data, part) : FANIN_OK;
+    for (int64_t r = 0; r < p->n && status == FANIN_OK && !t->target_inputs; r++) {
         const int64_t row = fi_part_row(p, r);
         status = t->labels ? fi_check_label(model, t->labels[row], row)
                            : fi_check_target(model, t->targets + row * t->n_outputs, row);
