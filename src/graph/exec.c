@@ -140,14 +140,9 @@ static void split_inputs(const struct fi_exec *e) {
     }
 }
 
-void fi_exec_forward(struct fi_exec *e, int64_t rows, int64_t row0, uint64_t step) {
-    set_rows(e, rows);
-    if (e->model->net->n_inputs > 1) split_inputs(e);
-    for (int i = 0; i < e->model->net->n_nodes; i++) {
-        e->steps[i].row0 = row0;
-        e->steps[i].step = step;
-    }
-    for (int i = 0; i < e->n_groups; i++) {
+/* Runs the groups from `first` on. */
+static void run_groups(const struct fi_exec *e, int first) {
+    for (int i = first; i < e->n_groups; i++) {
         const struct fi_group *g = &e->groups[i];
         if (g->identity) continue;
         const struct fanin_op *op = g->host >= 0 ? e->model->net->nodes[g->host].op : NULL;
@@ -155,6 +150,20 @@ void fi_exec_forward(struct fi_exec *e, int64_t rows, int64_t row0, uint64_t ste
         if (op) op->forward(&e->steps[g->host]);
         if (!op || !(op->flags & FANIN_OP_EPILOGUE)) walk_chain(e, g, false);
     }
+}
+
+void fi_exec_forward(struct fi_exec *e, int64_t rows, int64_t row0, uint64_t step) {
+    set_rows(e, rows);
+    if (e->model->net->n_inputs > 1) split_inputs(e);
+    for (int i = 0; i < e->model->net->n_nodes; i++) {
+        e->steps[i].row0 = row0;
+        e->steps[i].step = step;
+    }
+    run_groups(e, 0);
+}
+
+void fi_exec_forward_behind(struct fi_exec *e, int node) {
+    run_groups(e, node + 1); /* a plan that keeps every output has a group a node */
 }
 
 void fi_exec_seed(struct fi_exec *e, uint64_t seed) {

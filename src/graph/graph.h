@@ -477,7 +477,8 @@ enum fi_mode {
     FI_TRAIN,  /* with backward, noise and batch statistics */
     FI_SAMPLE, /* inference in which noise is drawn: one member of the ensemble that dropout trains
                 */
-    FI_WATCH   /* FI_TRAIN with every node's output and gradient in memory of its own */
+    FI_WATCH,  /* FI_TRAIN with every node's output and gradient in memory of its own */
+    FI_KEEP    /* FI_INFER with every node's output in memory of its own */
 };
 
 struct fi_exec {
@@ -520,6 +521,8 @@ void fi_exec_switches(struct fi_exec *exec, int node, const uint8_t *switches);
 /* Runs the net on the first `rows` rows of exec->x. row0: index of the first in the global batch.
  */
 void fi_exec_forward(struct fi_exec *exec, int64_t rows, int64_t row0, uint64_t step);
+/* FI_KEEP: runs what comes behind a node once more, after the caller changed its output. */
+void fi_exec_forward_behind(struct fi_exec *exec, int node);
 /* From exec->dy[result] (filled by the caller) back to every parameter. */
 void fi_exec_backward(struct fi_exec *exec);
 /* A penalty on a node's outputs: the sum over the samples of the last forward pass. */

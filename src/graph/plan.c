@@ -45,7 +45,13 @@ static bool as_in_training(const struct fi_exec *e, const struct fi_node *node) 
 }
 
 static bool skipped(const struct planner *p, const struct fi_node *node) {
-    return (node->op->flags & FANIN_OP_IDENTITY_EVAL) && !as_in_training(p->exec, node);
+    return (node->op->flags & FANIN_OP_IDENTITY_EVAL) && p->exec->mode != FI_KEEP &&
+           !as_in_training(p->exec, node);
+}
+
+/* Is every node's output wanted when the pass is over? */
+static bool keeps(const struct planner *p) {
+    return p->exec->mode == FI_WATCH || p->exec->mode == FI_KEEP;
 }
 
 /* Is there a penalty on the output of this node? */
@@ -83,8 +89,7 @@ static enum need need_of_y(const struct fi_node *node) {
  * the buffer. */
 static bool may_overwrite(const struct planner *p, const struct fi_node *node) {
     const struct region *r = &p->regions[p->y_region[node->inputs[0]]];
-    if (!(node->op->flags & FANIN_OP_ELEMENTWISE) || r->shared || p->exec->mode == FI_WATCH)
-        return false;
+    if (!(node->op->flags & FANIN_OP_ELEMENTWISE) || r->shared || keeps(p)) return false;
     if (!single_reader(p, node->inputs[0])) return false;
     if (!p->exec->training) return true;
     if (!(node->op->flags & FANIN_OP_NO_X)) return false;
@@ -122,8 +127,7 @@ static enum fanin_status make_groups(struct planner *p) {
     for (int i = 0; i < n; i++) {
         const struct fi_node *node = &p->net->nodes[i];
         const bool elementwise = node->op && (node->op->flags & FANIN_OP_ELEMENTWISE);
-        if (elementwise && e->mode != FI_WATCH && !skipped(p, node) &&
-            single_reader(p, node->inputs[0]) &&
+        if (elementwise && !keeps(p) && !skipped(p, node) && single_reader(p, node->inputs[0]) &&
             !e->groups[p->group_of[node->inputs[0]]].identity) {
             p->group_of[i] = p->group_of[node->inputs[0]];
         } else {
@@ -187,7 +191,7 @@ static enum fanin_status activation_regions(struct planner *p) {
         live(r, node->op ? group : 0); /* inputs are filled before the first group */
         if (p->exec->training) live(r, 2 * loss - group);
         if (node->output || i == fi_net_result(p->net)) live(r, 2 * loss);
-        if (p->exec->mode == FI_WATCH) live(r, 2 * loss);
+        if (keeps(p)) live(r, 2 * loss);
         for (int k = 0; k < node->n_in; k++) live(&p->regions[p->y_region[node->inputs[k]]], group);
     }
     return FANIN_OK;

@@ -2,9 +2,6 @@
 /*
  * The check of a recipe: its net is started from several seeds, each on the same batch.
  */
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "check/check.h"
 #include "recipe/recipe.h"
 
@@ -13,12 +10,9 @@
 /* The model that the recipe makes from another seed. */
 static enum fanin_status start(fanin_model **out, const fanin_recipe *recipe,
                                const fanin_data *data, uint64_t seed) {
-    char set[48];
-    const char *overrides[] = {set};
     fanin_recipe *again;
     *out = NULL;
-    (void)snprintf(set, sizeof set, "train.seed=%" PRIu64, seed);
-    FI_TRY(fanin_recipe_parse(&again, recipe->ctx, "recipe", recipe->json, overrides, 1));
+    FI_TRY(fi_recipe_with_seed(&again, recipe, seed));
     const enum fanin_status status =
         fanin_recipe_model(out, again, fanin_data_shape(data), fanin_data_outputs(data), data);
     fanin_recipe_free(again);

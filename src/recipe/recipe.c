@@ -8,6 +8,7 @@
  * the rest.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -385,6 +386,14 @@ enum fanin_status fanin_recipe_for_data(fanin_recipe **out, fanin_ctx *ctx, cons
         text ? read_recipe(recipe, "recipe for tables", text, strlen(text), overrides, n_overrides)
              : FANIN_ERR_MEMORY;
     return finish(out, recipe, status);
+}
+
+enum fanin_status fi_recipe_with_seed(fanin_recipe **out, const fanin_recipe *recipe,
+                                      uint64_t seed) {
+    char set[48];
+    const char *overrides[] = {set};
+    (void)snprintf(set, sizeof set, "train.seed=%" PRIu64, seed);
+    return fanin_recipe_parse(out, recipe->ctx, "recipe", recipe->json, overrides, 1);
 }
 
 void fanin_recipe_free(fanin_recipe *recipe) {

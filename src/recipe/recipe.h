@@ -215,6 +215,9 @@ enum fanin_status fi_recipe_from_value(fanin_recipe **out, fanin_ctx *ctx,
 /* A whole file of text as a tree; the text is freed, `source` (the path) must outlive the tree.
  * Errors: IO, RECIPE, MEMORY. */
 enum fanin_status fi_value_load(struct fi_arena *arena, struct fi_value **out, const char *path);
+/* The same recipe with another train.seed. */
+enum fanin_status fi_recipe_with_seed(fanin_recipe **out, const fanin_recipe *recipe,
+                                      uint64_t seed);
 
 extern const char fi_recipe_digits[]; /* YAML of the default recipe */
 /* JSON of the recipe for a table; NULL without memory. */

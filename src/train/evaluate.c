@@ -18,16 +18,14 @@
 struct pass {
     fanin_model *model;
     const fanin_data *data;
-    enum fanin_part part;
-    bool extra;
-    const char *const *also;
+    const struct fi_eval_options *o;
     struct fi_ensemble ensemble;
     struct fanin_tensor targets, p; /* p in the units of the data */
     int32_t *labels;
     double *weights;
     int64_t *index;
-    double loss, weight; /* sums: of the weighted losses, of what the rows count */
-    int64_t rows;        /* that metrics see */
+    struct fi_mean_loss loss;
+    int64_t rows; /* that metrics see */
     const struct fi_metric *metrics[MAX_METRICS];
     double *sums[MAX_METRICS];
     int n_metrics;
@@ -42,8 +40,9 @@ bool fi_metric_fits(const struct fi_metric *metric, const fanin_model *model) {
 static bool wanted(const struct pass *p, const struct fi_metric *metric) {
     if (!fi_metric_fits(metric, p->model)) return false;
     bool named = false;
-    for (int i = 0; p->also && p->also[i]; i++) named |= strcmp(p->also[i], metric->head.name) == 0;
-    return !metric->extra || p->extra || named;
+    for (int i = 0; p->o->also && p->o->also[i]; i++)
+        named |= strcmp(p->o->also[i], metric->head.name) == 0;
+    return !metric->extra || p->o->extra || named;
 }
 
 /* The extra ones come behind the others. */
@@ -62,10 +61,9 @@ static enum fanin_status choose_metrics(struct pass *p, bool extra, struct fi_ar
     return FANIN_OK;
 }
 
-static enum fanin_status prepare(struct pass *p, const struct fanin_ensemble_options *inference,
-                                 struct fi_arena *arena) {
+static enum fanin_status prepare(struct pass *p, struct fi_arena *arena) {
     const struct fanin_shape *out = &p->model->net->nodes[fi_net_result(p->model->net)].shape;
-    FI_TRY(fi_ensemble_create(&p->ensemble, p->model, EVAL_ROWS, inference, false, arena));
+    FI_TRY(fi_ensemble_create(&p->ensemble, p->model, EVAL_ROWS, p->o->inference, false, arena));
     p->targets = (struct fanin_tensor){.cols = out->cols, .ld = fi_row_stride(out->cols)};
     p->p = p->ensemble.p;
     p->targets.data = fi_arena_alloc(arena, EVAL_ROWS * p->targets.ld, sizeof(fi_real));
@@ -112,12 +110,17 @@ static int64_t drop_ignored(struct pass *p, int64_t n) {
     return kept;
 }
 
-static void add_loss(struct pass *p, const struct fanin_tensor *z, const struct fi_truth *truth) {
-    const struct fi_loss *loss = p->model->loss;
-    const void *attrs = p->model->loss_attrs;
-    p->loss += loss->run(attrs, z, truth, NULL, 0);
+void fi_mean_loss_add(struct fi_mean_loss *to, const fanin_model *model,
+                      const struct fanin_tensor *z, const struct fi_truth *truth) {
+    const struct fi_loss *loss = model->loss;
+    const void *attrs = model->loss_attrs;
+    to->sum += loss->run(attrs, z, truth, NULL, 0);
     for (int64_t r = 0; r < z->rows; r++)
-        p->weight += truth->weights[r] * (loss->share ? loss->share(attrs, truth, r) : 1);
+        to->weight += truth->weights[r] * (loss->share ? loss->share(attrs, truth, r) : 1);
+}
+
+double fi_mean_loss(const struct fi_mean_loss *loss) {
+    return loss->weight > 0 ? loss->sum / loss->weight : 0;
 }
 
 static void run(struct pass *p, int64_t rows) {
@@ -134,11 +137,15 @@ static void run(struct pass *p, int64_t rows) {
     for (int64_t row0 = 0; row0 < rows; row0 += EVAL_ROWS) {
         const int64_t n = FI_MIN(EVAL_ROWS, rows - row0);
         for (int64_t r = 0; r < n; r++) p->index[r] = row0 + r;
-        fi_data_gather(p->data, p->part, p->index, n, x->data, x->ld);
-        fi_data_gather_known(p->data, p->part, p->index, n, &known);
+        fi_data_gather(p->data, p->o->part, p->index, n, x->data, x->ld);
+        fi_data_gather_known(p->data, p->o->part, p->index, n, &known);
         p->targets.rows = p->p.rows = n;
-        fi_ensemble_run(e, n, row0);
-        add_loss(p, &e->z, &truth);
+        e->x.rows = e->z.rows = e->p.rows = n;
+        if (p->o->predict)
+            p->o->predict(p->o->arg, e, n, row0);
+        else
+            fi_ensemble_run(e, n, row0);
+        fi_mean_loss_add(&p->loss, p->model, &e->z, &truth);
         raw_targets(p->model, &p->p);
         raw_targets(p->model, &p->targets);
         if (p->model->task == FANIN_CLASSIFICATION && !labels) most_probable(p, n);
@@ -278,20 +285,19 @@ int fi_eval_find(const struct fi_eval *eval, const char *name) {
     return -1;
 }
 
-enum fanin_status fi_evaluate(fanin_model *model, const fanin_data *data, enum fanin_part part,
-                              const struct fanin_ensemble_options *inference, bool extra,
-                              const char *const *also, struct fi_arena *arena,
+enum fanin_status fi_evaluate(fanin_model *model, const fanin_data *data,
+                              const struct fi_eval_options *options, struct fi_arena *arena,
                               struct fi_eval *out) {
-    struct pass p = {.model = model, .data = data, .part = part, .extra = extra, .also = also};
-    const int64_t rows = fanin_data_rows(data, part);
+    struct pass p = {.model = model, .data = data, .o = options};
+    const int64_t rows = fanin_data_rows(data, options->part);
     memset(out, 0, sizeof(*out));
     FI_TRY(fi_check_data(model, data));
     if (rows < 1) return fi_fail(model->ctx, FANIN_ERR_ARGUMENT, "this part of the data is empty");
-    FI_TRY(prepare(&p, inference, arena));
+    FI_TRY(prepare(&p, arena));
     out->rows = rows;
     out->members = p.ensemble.members;
     run(&p, rows);
-    out->figures[out->n++] = (struct fanin_figure){"loss", p.weight > 0 ? p.loss / p.weight : 0};
+    out->figures[out->n++] = (struct fanin_figure){"loss", fi_mean_loss(&p.loss)};
     out->n_main = out->n;
     for (int i = 0; i < p.n_metrics; i++) {
         const struct fi_metric *metric = p.metrics[i];
@@ -323,7 +329,8 @@ enum fanin_status fanin_evaluate_ensemble(fanin_model *model, const fanin_data *
     struct fi_eval eval;
     struct fi_event e;
     fi_arena_init(&arena, model->ctx);
-    enum fanin_status status = fi_evaluate(model, data, part, inference, true, NULL, &arena, &eval);
+    const struct fi_eval_options options = {.part = part, .inference = inference, .extra = true};
+    enum fanin_status status = fi_evaluate(model, data, &options, &arena, &eval);
     if (status == FANIN_OK) {
         fi_event_init(&e, FANIN_EVENT_EVAL);
         fi_event_add_text(&e, "part", parts[part]);

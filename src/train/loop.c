@@ -282,8 +282,8 @@ static enum fanin_status validate(struct run *r, struct fi_eval *eval, bool *sto
     if (fanin_data_rows(r->data, FANIN_VALIDATION) < 1) return FANIN_OK;
     FI_TRY(fi_averaging_show(r->t, r->data, r->o->seed));
     fi_arena_init(&arena, r->t->ctx);
-    const enum fanin_status status =
-        fi_evaluate(r->model, r->data, FANIN_VALIDATION, NULL, false, r->watched, &arena, eval);
+    const struct fi_eval_options options = {.part = FANIN_VALIDATION, .also = r->watched};
+    const enum fanin_status status = fi_evaluate(r->model, r->data, &options, &arena, eval);
     fi_arena_free(&arena);
     if (status == FANIN_OK) {
         tell_schedules(r->t, eval);

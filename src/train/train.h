@@ -241,11 +241,29 @@ enum fanin_status fi_check_figure(const fanin_model *model, const fanin_data *da
                                   const char *name);
 /* The figure of that name; -1: none. */
 int fi_eval_find(const struct fi_eval *eval, const char *name);
-/* inference NULL: weight scaling. extra: all metrics; else those that are not extra and those
- * named in `also` (ends with NULL; may be NULL). */
-enum fanin_status fi_evaluate(fanin_model *model, const fanin_data *data, enum fanin_part part,
-                              const struct fanin_ensemble_options *inference, bool extra,
-                              const char *const *also, struct fi_arena *arena, struct fi_eval *out);
+struct fi_ensemble;
+struct fi_eval_options {
+    enum fanin_part part;
+    const struct fanin_ensemble_options *inference; /* NULL: weight scaling */
+    bool extra;              /* all metrics; else those that are not extra, and */
+    const char *const *also; /* those named here (ends with NULL; may be NULL) */
+    /* Called for samples row0 .. row0+n-1, which are in e->x, in the place of fi_ensemble_run():
+     * fills e->z and e->p, and may change e->x. NULL: that function. */
+    void (*predict)(void *arg, struct fi_ensemble *e, int64_t n, int64_t row0);
+    void *arg;
+};
+enum fanin_status fi_evaluate(fanin_model *model, const fanin_data *data,
+                              const struct fi_eval_options *options, struct fi_arena *arena,
+                              struct fi_eval *out);
+/* Adds the model's loss of some rows with results z, and what they count in its mean.
+ * truth->weights must be there. */
+struct fi_mean_loss {
+    double sum, weight;
+};
+void fi_mean_loss_add(struct fi_mean_loss *to, const fanin_model *model,
+                      const struct fanin_tensor *z, const struct fi_truth *truth);
+/* 0 where nothing counts. */
+double fi_mean_loss(const struct fi_mean_loss *loss);
 
 /* Where a run stands; what a checkpoint holds besides parameters and optimizer state. */
 struct fi_progress {
