@@ -84,6 +84,8 @@ struct fi_kernels {
     void (*blend)(fi_real *y, fi_real a, const fi_real *x, int64_t n); /* y += a (x - y) */
     double (*sum_squares)(const fi_real *x, int64_t n);                /* in double, fixed order */
     bool (*all_finite)(const fi_real *x, int64_t n);
+    /* Standard normal numbers first .. first+n-1, first even, of the stream (key, step). */
+    void (*random_normal)(uint64_t key, uint64_t step, int64_t first, int64_t n, fi_real *out);
     /* One number of Beta(alpha, alpha), keyed by (key, step). */
     double (*random_beta)(uint64_t key, uint64_t step, double alpha);
     /* g[i] *= 1 + eps * U(-1, 1), number i keyed by (key, step, first + i) */

@@ -64,6 +64,7 @@ const struct fi_kernels FI_T(fi_kernels) = {
     .blend = blend,
     .sum_squares = fi_sum_squares,
     .all_finite = all_finite,
+    .random_normal = fi_random_normal,
     .random_beta = fi_random_beta,
     .rounding_noise = rounding_noise,
 };

@@ -3,7 +3,7 @@
  * Probes of predictions: metrics under noise, calibration, lists, subnetworks, each against the
  * same written out.
  */
-#include "data/reader/reader.h"
+#include "kernel/kernel.h"
 #include "support/probes.h"
 
 #define ROWS 270 /* more than a batch of an evaluation */
@@ -43,12 +43,11 @@ static void noise_is_added_to_the_inputs(void **state) {
     int wrong = 0;
     open_study(&s, recipe);
     float *x = inputs_of(&s);
-    for (int r = 0; r < ROWS; r++)
-        for (int i = 0; i < IN; i++) {
-            double z[2];
-            fi_normal_pair(fi_key(6, "metrics noise", ""), (uint64_t)(r * 2 + i / 2), z);
-            x[r * IN + i] += (float)(0.8 * z[i % 2]);
-        }
+    for (int r = 0; r < ROWS; r++) {
+        fi_real z[IN];
+        s.ctx->kernels->random_normal(fi_key(6, "metrics noise", ""), (uint64_t)r, 0, IN, z);
+        for (int i = 0; i < IN; i++) x[r * IN + i] += 0.8f * z[i];
+    }
     assert_ok(s.ctx, fanin_model_predict(s.model, x, ROWS, p));
     for (int r = 0; r < ROWS; r++) {
         loss -= log((double)p[r * CLASSES + label_of(&s, r)]) / ROWS;

@@ -16,7 +16,6 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "kernel/kernel.h"
 #include "model/ensemble.h"
 #include "study/probe.h"
 

@@ -7,7 +7,7 @@
  * (Srivastava et al. 2014, section 4, compare nets under noise). z depends on the run's seed, the
  * sample and the column alone, so every look and every net of the same seed sees the same samples.
  */
-#include "data/reader/reader.h"
+#include "kernel/kernel.h"
 #include "model/ensemble.h"
 #include "model/model.h"
 #include "study/probe.h"
@@ -20,24 +20,22 @@ struct metrics {
 
 struct noise {
     struct fi_ensemble *e;
-    double std;
+    fi_real std;
     uint64_t key;
     int64_t row0;
 };
 
-/* What a normal number costs, about. */
-#define NORMAL_FLOPS 60.0
+#define NORMAL_FLOPS 20.0 /* what a normal number costs, about */
 
 static void add_to_row(void *arg, int64_t r) {
     const struct noise *noise = arg;
     const struct fanin_tensor *t = &noise->e->x;
-    const int64_t pairs = (t->cols + 1) / 2;
-    fi_real *x = t->data + r * t->ld;
-    for (int64_t j = 0; j < t->cols; j += 2) {
-        double z[2];
-        fi_normal_pair(noise->key, (uint64_t)((noise->row0 + r) * pairs + j / 2), z);
-        for (int64_t k = j; k < FI_MIN(j + 2, t->cols); k++)
-            x[k] += (fi_real)(noise->std * z[k - j]);
+    fi_real *x = t->data + r * t->ld, z[512];
+    for (int64_t first = 0; first < t->cols; first += FI_COUNT(z)) {
+        const int64_t n = FI_MIN(FI_COUNT(z), t->cols - first);
+        noise->e->model->ctx->kernels->random_normal(noise->key, (uint64_t)(noise->row0 + r), first,
+                                                     n, z);
+        for (int64_t j = 0; j < n; j++) x[first + j] += noise->std * z[j];
     }
 }
 
@@ -57,7 +55,7 @@ static enum fanin_status look_at(const struct fi_look_at *look, const void *attr
                                                .members =
                                                    a->members > 0 ? a->members : FANIN_ALL_MEMBERS,
                                                .seed = seed};
-    struct noise noise = {.std = a->noise, .key = fi_key(seed, "metrics noise", "")};
+    struct noise noise = {.std = (fi_real)a->noise, .key = fi_key(seed, "metrics noise", "")};
     const struct fi_eval_options options = {.part = (enum fanin_part)a->part,
                                             .inference =
                                                 how.inference == FANIN_WEIGHT_SCALING ? NULL : &how,
