@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "data/data.h"
 #include "model/model.h"
 
 /* ---- parameters ------------------------------------------------------------------------------------- */
