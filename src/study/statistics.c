@@ -24,10 +24,12 @@
  */
 static double log_gamma_ratio(double a) {
     double lift = 1;
-    for (; a < 32; a++) lift *= a / (a + 0.5);
+    while (a < 32) {
+        lift *= a / (a + 0.5);
+        a++;
+    }
     const double u = 1 / a;
-    const double series =
-        u * (-1.0 / 8 + u * u * (1.0 / 192 + u * u * (-1.0 / 640 + u * u * 17.0 / 14336)));
+    const double series = u * (-1.0 / 8 + u * u * (1.0 / 192 + u * u * -1.0 / 640));
     return 0.5 * log(a) + series + log(lift);
 }
 
@@ -36,7 +38,8 @@ static double log_gamma_ratio(double a) {
 static double beta_fraction(double a, double b, double x, double y) {
     const double base = a * y - b * x + 1;
     double f = a / (a + 1) * base, c = f, d = 0;
-    for (double m = 1; m < 1e6; m++) {
+    for (int i = 1; i < 1000000; i++) {
+        const double m = i;
         const double two = a + 2 * m, share = m * (b - m) * x / (two - 1);
         const double top = (a + m - 1) * (a + b + m - 1) * x / (two - 1) * share;
         const double bottom = m + share + (a + m) * (base + m * (1 + y)) / (two + 1);
@@ -176,7 +179,7 @@ static void interval(double *low, double *high, double mean, double error, doubl
 static void moments(const double *x, int64_t n, double largest, double *mean, double *sd) {
     int exponent;
     (void)frexp(largest, &exponent);
-    double first = 0, sum = 0, squares = 0, seen = 0, rest = 0;
+    double first = 0, sum = 0, squares = 0, seen = 0;
     for (int64_t i = 0; i < n; i++) {
         if (isnan(x[i])) continue;
         const double scaled = ldexp(x[i], -exponent);
@@ -188,11 +191,9 @@ static void moments(const double *x, int64_t n, double largest, double *mean, do
         if (isnan(x[i])) continue;
         const double off = ldexp(x[i], -exponent) - first - shift;
         squares += off * off;
-        rest += off;
     }
     *mean = ldexp(first + shift, exponent);
-    *sd = seen < 2 ? NAN
-                   : ldexp(sqrt(FI_MAX(0, squares - rest * rest / seen) / (seen - 1)), exponent);
+    *sd = seen < 2 ? NAN : ldexp(sqrt(squares / (seen - 1)), exponent);
 }
 
 void fi_summarize(struct fi_summary *out, const double *x, int64_t n, double coverage) {

@@ -77,7 +77,7 @@ static enum fanin_status test_values(void *of, const struct fi_term *term, doubl
 }
 
 /* curve: 2^-k at step 10 k, k < 8, with a gap at 30; growth: (seed + 1) e^(step / 4), the first
- * value 0; empty: none. */
+ * value 0; blown: the same up to an infinite last value; empty: none. */
 static enum fanin_status test_series(void *of, const struct fi_term *term, int64_t seed,
                                      const int64_t **steps, const double **values, int64_t *n) {
     static const int64_t at[8] = {0, 10, 20, 30, 40, 50, 60, 70};
@@ -87,6 +87,7 @@ static enum fanin_status test_series(void *of, const struct fi_term *term, int64
     for (int k = 0; k < 8; k++)
         v[k] = curve ? ldexp(1, -k) : k == 0 ? 0 : (double)(seed + 1) * exp((double)at[k] / 4);
     if (curve) v[3] = NAN;
+    if (strcmp(term->figure, "blown") == 0) v[7] = INFINITY;
     *steps = at;
     *values = v;
     *n = strcmp(term->figure, "empty") == 0 ? 0 : 8;

@@ -230,6 +230,11 @@ static void signs(void **state) {
                {"error(normalized) > error(standard)", FI_FAILS},
                {"error(standard) >= error(normalized)", FI_HOLDS},
                {"error(normalized) < error(noisy)", FI_UNDECIDED}};
+    /* as small as the level is small enough */
+    assert_ok(ctx, fi_claim_decide(&arena, &r, parse("a < b", "sign", 0.03125), &terms));
+    assert_int_equal(r.verdict, FI_HOLDS);
+    assert_ok(ctx, fi_claim_decide(&arena, &r, parse("a > b", "sign", 0.03125), &terms));
+    assert_int_equal(r.verdict, FI_FAILS);
     for (int i = 0; i < FI_COUNT(all); i++) {
         assert_ok(ctx, fi_claim_decide(&arena, &r, parse(all[i].text, "sign", 0.05), &terms));
         assert_int_equal(r.verdict, all[i].verdict);
@@ -310,7 +315,7 @@ static void missing_and_infinite(void **state) {
     f = decide("a < mixed", "welch").findings[0];
     assert_true(f.test == FI_TEST_SIGN && f.agree == 3 && f.against == 2 && f.p == 0.5);
     /* differences that overflow */
-    f = decide("-1e308 * a / a < 1e308 * a / a", NULL).findings[0];
+    f = decide("0 * a - 1e308 < 0 * a + 1e308", NULL).findings[0];
     assert_true(f.test == FI_TEST_SIGN && f.p == 0.03125);
     /* inf - inf is no value */
     f = decide("never - never < 1", NULL).findings[0];
@@ -366,6 +371,51 @@ static void refusals(void **state) {
     calls_left = -1;
 }
 
+struct scarce {
+    int64_t calls, live, fail_at;
+};
+
+static void *scarce_alloc(void *payload, size_t bytes, size_t align) {
+    struct scarce *s = payload;
+    if (++s->calls == s->fail_at) return NULL;
+    s->live++;
+    return aligned_alloc(align, (bytes + align - 1) / align * align);
+}
+
+static void scarce_free(void *payload, void *memory) {
+    ((struct scarce *)payload)->live -= memory != NULL;
+    free(memory);
+}
+
+/* Any one allocation fails: an error comes back, and nothing is lost. */
+static void out_of_memory(void **state) {
+    (void)state;
+    const struct fi_claim_options options = {
+        "c", "mean(largest(spread)) < reach(curve, 0) <= error(init=normalized, lr=0.1)", "s"};
+    for (int64_t fail_at = 1, done = 0; !done; fail_at++) {
+        struct scarce scarce = {0};
+        const struct fanin_ctx_options with = {
+            .size = sizeof with, .threads = 1, .allocator = {scarce_alloc, scarce_free, &scarce}};
+        fanin_ctx *own;
+        struct fi_arena memory;
+        struct fi_claim *claim;
+        struct fi_claim_result result;
+        assert_int_equal(fanin_ctx_create(&own, &with, NULL, 0), FANIN_OK);
+        fi_arena_init(&memory, own);
+        const struct fi_term_source terms = test_terms(own);
+        scarce.calls = 0;
+        scarce.fail_at = fail_at;
+        enum fanin_status status = fi_claim_parse(&memory, &claim, &options);
+        if (status == FANIN_OK) status = fi_claim_decide(&memory, &result, claim, &terms);
+        done = status == FANIN_OK;
+        if (!done) assert_int_equal(status, FANIN_ERR_MEMORY);
+        assert_true(done == (scarce.calls < fail_at)); /* none goes unnoticed */
+        fi_arena_free(&memory);
+        fanin_ctx_free(own);
+        assert_int_equal(scarce.live, 0);
+    }
+}
+
 int main(void) {
     struct CMUnitTest tests[] = {
         cmocka_unit_test(reading),      cmocka_unit_test(mistakes),
@@ -373,7 +423,7 @@ int main(void) {
         cmocka_unit_test(signs),        cmocka_unit_test(exactly),
         cmocka_unit_test(seeds_needed), cmocka_unit_test(missing_and_infinite),
         cmocka_unit_test(chains),       cmocka_unit_test(functions),
-        cmocka_unit_test(refusals),
+        cmocka_unit_test(refusals),     cmocka_unit_test(out_of_memory),
     };
     ctx = test_ctx();
     fi_arena_init(&arena, ctx);

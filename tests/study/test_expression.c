@@ -128,6 +128,7 @@ static void series(void **state) {
     gives("slope(growth, 12, 18)", NAN);
     gives("slope(curve, 0, 20)", -0.069314718055994530942);
     gives("slope(growth, 10, steps(growth) - 10)", 0.25);
+    gives("slope(blown, 0, 70)", 0.25); /* its last value is infinite */
     gives("reach(empty, 1)", NAN);
     gives("lowest(empty)", NAN);
     gives("highest(empty)", NAN);
@@ -276,6 +277,11 @@ static void bounds(void **state) {
                            " character 33",
                            fi_expression_parse(&arena, &e, "x", text));
     }
+    /* beside each other there may be any number */
+    char *end = text;
+    for (int i = 0; i < 2 * FI_EXPRESSION_MAX_DEPTH; i++) end += sprintf(end, "abs((1))+");
+    (void)sprintf(end, "0");
+    gives(text, 2 * FI_EXPRESSION_MAX_DEPTH);
     /* many operands wait: 1-(1-(1-(… */
     char *at = text;
     for (int i = 0; i < FI_EXPRESSION_MAX_DEPTH; i++) at += sprintf(at, "1-(");
@@ -307,8 +313,9 @@ static void refusals(void **state) {
                    fi_expression_values(&e, ctx, &terms, values));
     calls_left = -1;
     /* no seeds at all */
-    struct fi_term_source no_seeds = terms;
-    no_seeds.n_seeds = 0;
+    seeds_run = 0;
+    const struct fi_term_source no_seeds = test_terms(ctx);
+    seeds_run = SEEDS;
     assert_ok(ctx, fi_expression_values(&e, ctx, &no_seeds, values));
 }
 

@@ -139,9 +139,8 @@ static void seeds(void **state) {
         double v[4];
         if (strcmp(word, "seeds") != 0) continue;
         golden_numbers(v, 4);
-        /* the formula is an approximation, good to a seed */
         const int64_t more = fi_t_seeds((int64_t)v[0], -v[1] * 3, 3, 1, v[2]);
-        if (fabs((double)more - v[3]) > 1) fail_msg("%d more seeds, expected %g", (int)more, v[3]);
+        if (more != (int64_t)v[3]) fail_msg("%d more seeds, expected %g", (int)more, v[3]);
         seen++;
     }
     fclose(file);
@@ -155,6 +154,7 @@ static void seeds(void **state) {
     /* 5 of 5: seven in a row are the first that are significant at 1 % */
     struct fi_sign_test sign = {.above = 5, .p_above = 0.03125, .p_below = 1};
     assert_int_equal(fi_sign_seeds(&sign, 0.01), 2);
+    assert_int_equal(fi_sign_seeds(&sign, 1e-9), 25); /* 2^-30 */
     /* every second pair a tie: 14 for seven that say something, which are now 4 of 8 */
     sign = (struct fi_sign_test){.below = 4, .ties = 4, .p_above = 1, .p_below = 0.0625};
     assert_int_equal(fi_sign_seeds(&sign, 0.01), 6);
