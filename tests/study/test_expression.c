@@ -315,8 +315,8 @@ static void refusals(void **state) {
     /* no seeds at all */
     seeds_run = 0;
     const struct fi_term_source no_seeds = test_terms(ctx);
-    seeds_run = SEEDS;
     assert_ok(ctx, fi_expression_values(&e, ctx, &no_seeds, values));
+    seeds_run = SEEDS;
 }
 
 int main(void) {
