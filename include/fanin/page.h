@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Pages: one HTML file of prose, figures, tables and plots that needs nothing but a browser. Style,
- * scripts and data stand inside it, and it may not load anything from elsewhere.
+ * Pages: prose, figures, tables and plots, written as one HTML file that needs nothing but a
+ * browser, or as Markdown with pictures. In HTML, style, scripts and data stand inside the file,
+ * and it may not load anything from elsewhere.
  *
  *     fanin_page *page;
  *     fanin_page_create(&page, ctx, "net.yaml", "fanin check");
@@ -10,9 +11,12 @@
  *     status = fanin_page_write(page, my_sink, file);
  *     fanin_page_free(page);
  *
+ * Or fanin_page_write_markdown(page, "digits", my_sink, my_picture, folder) for "digits-1.svg" and
+ * so on, and the text that shows them.
+ *
  * Parts stand in the order in which they are added. All they are given is copied. Texts are UTF-8
  * and never taken for markup; in those called `text`, what stands between backquotes is set as
- * code. NULL: no text. Adding cannot fail: memory that ran out is told by fanin_page_write().
+ * code. NULL: no text. Adding cannot fail: memory that ran out is told by what writes the page.
  * Numbers that are not finite are left out of plots; tables name them.
  */
 #ifndef FANIN_PAGE_H
@@ -32,6 +36,21 @@ FANIN_API enum fanin_status fanin_page_create(fanin_page **out, fanin_ctx *ctx, 
 /* Hands the whole page to the sink. Errors: MEMORY, IO (the sink refused). */
 FANIN_API enum fanin_status fanin_page_write(const fanin_page *page, fanin_sink_fn sink,
                                              void *payload);
+
+/* Takes a finished picture: the name of its file and its bytes, an SVG. Returns 0, or anything else
+ * if it could not be kept. */
+typedef int (*fanin_page_picture_fn)(void *payload, const char *name, const char *svg,
+                                     size_t bytes);
+/* The page as Markdown (CommonMark with GitHub's tables), to be kept beside its plots as pictures:
+ * k-th plot that has something to draw is "STEM-k.svg", k from 1. Pictures are handed over first, in
+ * their order, and the text last, so that what it points to is there. A picture is 720 units wide, has its
+ * title and a description inside, no scripts, and colours for light and dark surroundings; the same
+ * page gives the same bytes. Errors: MEMORY, IO (one of the two refused; what was handed over
+ * before stays). */
+FANIN_API enum fanin_status fanin_page_write_markdown(const fanin_page *page, const char *stem,
+                                                      fanin_sink_fn sink,
+                                                      fanin_page_picture_fn picture,
+                                                      void *payload);
 FANIN_API void fanin_page_free(fanin_page *page);
 
 /* ---- prose ----------------------------------------------------------------------------------------- */

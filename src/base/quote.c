@@ -47,10 +47,52 @@ void fi_number_short(char out[FI_NUMBER_SIZE], double value, int digits) {
     neutral_point(out);
 }
 
+void fi_number_fixed(char out[FI_NUMBER_SIZE], double value, int decimals) {
+    if (not_finite(out, value)) return;
+    snprintf(out, FI_NUMBER_SIZE, "%.*f", decimals, value);
+    neutral_point(out);
+}
+
+/* Without zeros at the end of its decimals. */
+static void cut_zeros(char *text) {
+    if (!strchr(text, '.')) return;
+    size_t n = strlen(text);
+    while (text[n - 1] == '0') text[--n] = '\0';
+    if (text[n - 1] == '.') text[n - 1] = '\0';
+}
+
+void fi_number_told(char out[FI_NUMBER_SIZE], double value, int digits) {
+    const double size = fabs(value);
+    if (!isfinite(value)) {
+        strcpy(out, isnan(value) ? "–" : value > 0 ? "∞" : "-∞");
+        return;
+    }
+    if (size != 0 && (size < 1e-3 || size >= 1e6)) {
+        snprintf(out, FI_NUMBER_SIZE, "%.*e", digits - 1, value);
+        neutral_point(out);
+        char *e = strchr(out, 'e');
+        const int exponent = (int)strtol(e + 1, NULL, 10);
+        *e = '\0';
+        cut_zeros(out);
+        const size_t n = strlen(out);
+        snprintf(out + n, FI_NUMBER_SIZE - n, "e%d", exponent);
+        return;
+    }
+    if (value == floor(value)) {
+        snprintf(out, FI_NUMBER_SIZE, "%.0f", size == 0 ? 0 : value);
+        return;
+    }
+    /* %e rounds first, so that what rounds up to the next power of ten has the digits of that */
+    snprintf(out, FI_NUMBER_SIZE, "%.*e", digits - 1, value);
+    const int exponent = (int)strtol(strchr(out, 'e') + 1, NULL, 10);
+    fi_number_fixed(out, strtod(out, NULL), FI_MAX(digits - 1 - exponent, 0));
+    cut_zeros(out);
+}
+
 /* ---- texts ----------------------------------------------------------------------------------------- */
 
-/* Bytes of the well-formed UTF-8 sequence at s, 0 if it is none (RFC 3629: no surrogates,
- * shortest). */
+/* Bytes of the well-formed UTF-8 sequence at s, 0 if it is none (RFC 3629: no surrogates, shortest)
+ * or one of U+FFFE and U+FFFF, which XML does not take. */
 static int utf8_length(const unsigned char *s) {
     static const struct {
         unsigned char first_min, first_max, second_min, second_max;
@@ -60,6 +102,7 @@ static int utf8_length(const unsigned char *s) {
                  {0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
                  {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4}};
     if (s[0] < 0x80) return 1;
+    if (s[0] == 0xef && s[1] == 0xbf && s[2] >= 0xbe) return 0;
     for (int f = 0; f < FI_COUNT(forms); f++) {
         if (s[0] < forms[f].first_min || s[0] > forms[f].first_max) continue;
         if (s[1] < forms[f].second_min || s[1] > forms[f].second_max) return 0;
@@ -128,4 +171,55 @@ void fi_escape_html(struct fi_text *out, const char *text) {
             fi_text_add(out, *s < 0x20 || *s == 0x7f ? " " : "&#%d;", *s);
         s++;
     }
+}
+
+/* What can begin a block where a paragraph begins: a list, a rule, a heading underlined. */
+static const char *escape_block(struct fi_text *out, const char *text) {
+    const size_t digits = strspn(text, "0123456789");
+    if (digits > 0 && (text[digits] == '.' || text[digits] == ')')) {
+        fi_text_add(out, "%.*s\\%c", (int)digits, text, text[digits]);
+        return text + digits + 1;
+    }
+    if (*text && strchr("+-=", *text)) {
+        fi_text_add(out, "\\%c", *text);
+        return text + 1;
+    }
+    return text;
+}
+
+void fi_escape_markdown(struct fi_text *out, const char *text, bool begins) {
+    const char *from = text ? text : "";
+    if (begins) from = escape_block(out, from + strspn(from, " \t\r\n"));
+    const unsigned char *s = (const unsigned char *)from;
+    while (*s) {
+        const int plain = plain_length(s, "\\`*_[]<>&|~$#!@");
+        if (plain > 0) {
+            fi_text_add(out, "%.*s", plain, (const char *)s);
+            s += plain;
+            continue;
+        }
+        if (utf8_length(s) == 0)
+            fi_text_add(out, "\xef\xbf\xbd");
+        else
+            fi_text_add(out, *s < 0x20 || *s == 0x7f ? " " : "\\%c", *s);
+        s++;
+    }
+}
+
+void fi_escape_lines(struct fi_text *out, const char *text) {
+    const unsigned char *s = (const unsigned char *)(text ? text : "");
+    while (*s) {
+        const int plain = plain_length(s, "");
+        if (plain > 0) {
+            fi_text_add(out, "%.*s", plain, (const char *)s);
+            s += plain;
+            continue;
+        }
+        fi_text_add(out, "%s", *s == '\n' ? "\n" : *s == '\t' ? "\t" : *s < 0x80 ? " " : "\xef\xbf\xbd");
+        s++;
+    }
+}
+
+int fi_utf8_length(const char *text) {
+    return FI_MAX(utf8_length((const unsigned char *)text), 1);
 }

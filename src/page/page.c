@@ -1,78 +1,68 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Pages (fanin/page.h). What is added becomes an object of a JSON list; the script of the page
- * (src/page/web) draws it. The page itself is a file, put together when the library is built,
- * with two marks: one for the title and one for the data.
- *
- *     {"title": …, "above": …, "version": …, "parts": [{"kind": "section", …}, …]}
+ * Pages (fanin/page.h): what is added is copied into a list of parts (part.h), in the structs it
+ * came in. Memory that runs out is remembered, and told when the page is written.
  */
-#include <fanin/page.h>
-
 #include <math.h>
 #include <string.h>
 
-#include "base/quote.h"
+#include "page/part.h"
 
-extern const unsigned char fi_page[];
-extern const size_t fi_page_size;
+/* ---- copies ---------------------------------------------------------------------------------------- */
 
-#define TITLE_MARK "@title@"
-#define DATA_MARK "@data@"
-
-struct fanin_page {
-    fanin_ctx *ctx;
-    struct fi_text title; /* as HTML */
-    struct fi_text parts; /* JSON up to here, not closed */
-    int n;
-};
-
-/* ---- JSON ------------------------------------------------------------------------------------------ */
-
-static void add_text(struct fi_text *out, const char *key, const char *text) {
-    fi_text_add(out, ",\"%s\":", key);
-    fi_quote_in_page(out, text);
+static const char *keep_text(fanin_page *page, const char *text) {
+    const char *copy = text ? fi_arena_strdup(&page->arena, text) : NULL;
+    if (text && !copy) page->failed = true;
+    return copy;
 }
 
-/* Not finite: a string that says what it is; the script tells it from a number. */
-static void add_number(struct fi_text *out, double value) {
-    char number[FI_NUMBER_SIZE];
-    fi_number_exact(number, value);
-    fi_text_add(out, isfinite(value) ? "%s" : "\"%s\"", number);
-}
-
-static void add_numbers(struct fi_text *out, const char *key, const double *values, int64_t n) {
-    if (!values) return;
-    fi_text_add(out, ",\"%s\":[", key);
-    for (int64_t i = 0; i < n; i++) {
-        if (i) fi_text_add(out, ",");
-        add_number(out, values[i]);
+/* n × m members of `size` bytes; NULL stays NULL. */
+static void *keep(fanin_page *page, const void *from, int64_t n, int64_t m, size_t size) {
+    int64_t count;
+    if (!from) return NULL;
+    if (!fi_mul(n, m, &count)) {
+        fi_fail(page->ctx, FANIN_ERR_MEMORY, "out of memory: %lld × %lld numbers of a page",
+                (long long)n, (long long)m);
+        page->failed = true;
+        return NULL;
     }
-    fi_text_add(out, "]");
+    void *copy = fi_arena_alloc(&page->arena, count, size);
+    if (!copy)
+        page->failed = true;
+    else if (count > 0)
+        memcpy(copy, from, (size_t)count * size);
+    return copy;
 }
 
-static void add_texts(struct fi_text *out, const char *key, const char *const *texts, int64_t n) {
-    fi_text_add(out, ",\"%s\":[", key);
-    for (int64_t i = 0; i < n; i++) {
-        if (i) fi_text_add(out, ",");
-        fi_quote_in_page(out, texts[i]);
+static const double *keep_numbers(fanin_page *page, const double *from, int64_t n, int64_t m) {
+    return keep(page, from, n, m, sizeof *from);
+}
+
+static const char *const *keep_texts(fanin_page *page, const char *const *texts, int64_t n) {
+    const char **copy = keep(page, texts, n, 1, sizeof *copy);
+    for (int64_t i = 0; copy && i < n; i++) copy[i] = keep_text(page, copy[i]);
+    return copy;
+}
+
+static const struct fanin_page_cell *keep_cells(fanin_page *page,
+                                                const struct fanin_page_cell *cells, int64_t n,
+                                                int64_t m) {
+    struct fanin_page_cell *copy = keep(page, cells, n, m, sizeof *copy);
+    for (int64_t i = 0; copy && i < n * m; i++) copy[i].text = keep_text(page, copy[i].text);
+    return copy;
+}
+
+/* A new part for `fill`; a throw-away where there is no memory. */
+static struct fi_part *new_part(fanin_page *page, enum fi_part_kind kind, struct fi_part *spare) {
+    struct fi_part *part = fi_arena_alloc(&page->arena, 1, sizeof *part);
+    if (!part) {
+        page->failed = true;
+        return spare;
     }
-    fi_text_add(out, "]");
-}
-
-/* A text as ["text"], a number as it is: the two cannot be taken for each other. */
-static void add_cell(struct fi_text *out, const struct fanin_page_cell *cell) {
-    if (!cell->text) {
-        add_number(out, cell->number);
-        return;
-    }
-    fi_text_add(out, "[");
-    fi_quote_in_page(out, cell->text);
-    fi_text_add(out, "]");
-}
-
-static struct fi_text *begin(fanin_page *page, const char *kind) {
-    fi_text_add(&page->parts, "%s{\"kind\":\"%s\"", page->n++ ? ",\n" : "", kind);
-    return &page->parts;
+    part->kind = kind;
+    *page->end = part;
+    page->end = &part->next;
+    return part;
 }
 
 /* ---- the page -------------------------------------------------------------------------------------- */
@@ -83,184 +73,152 @@ enum fanin_status fanin_page_create(fanin_page **out, fanin_ctx *ctx, const char
     fanin_page *page = fi_alloc(ctx, 1, sizeof *page);
     if (!page) return FANIN_ERR_MEMORY;
     page->ctx = ctx;
-    fi_text_init(&page->title, ctx);
-    fi_text_init(&page->parts, ctx);
-    fi_escape_html(&page->title, title);
-    fi_text_add(&page->parts, "{\"version\":\"%s\"", fanin_version());
-    add_text(&page->parts, "title", title);
-    add_text(&page->parts, "above", above);
-    fi_text_add(&page->parts, ",\"parts\":[\n");
+    page->end = &page->first;
+    fi_arena_init(&page->arena, ctx);
+    page->title = keep_text(page, title);
+    page->above = keep_text(page, above);
+    if (page->failed) {
+        fanin_page_free(page);
+        return FANIN_ERR_MEMORY;
+    }
     *out = page;
     return FANIN_OK;
 }
 
-/* The first place of `mark` in the page at or behind `from`; its end if there is none. */
-static size_t find_mark(size_t from, const char *mark) {
-    const size_t length = strlen(mark);
-    for (size_t at = from; at + length <= fi_page_size; at++)
-        if (!memcmp(fi_page + at, mark, length)) return at;
-    return fi_page_size;
-}
-
-enum fanin_status fanin_page_write(const fanin_page *page, fanin_sink_fn sink, void *payload) {
-    static const char end[] = "\n]}";
-    if (page->title.failed || page->parts.failed) return FANIN_ERR_MEMORY;
-    const size_t title = find_mark(0, TITLE_MARK);
-    const size_t behind = title + sizeof TITLE_MARK - 1;
-    const size_t data = find_mark(behind, DATA_MARK);
-    const size_t rest = data + sizeof DATA_MARK - 1;
-    const struct {
-        const char *text;
-        size_t bytes;
-    } pieces[] = {{(const char *)fi_page, title},
-                  {page->title.data, page->title.length},
-                  {(const char *)fi_page + behind, data - behind},
-                  {page->parts.data, page->parts.length},
-                  {end, sizeof end - 1},
-                  {(const char *)fi_page + rest, fi_page_size - rest}};
-    for (int i = 0; i < FI_COUNT(pieces); i++)
-        if (pieces[i].bytes > 0 && sink(payload, pieces[i].text, pieces[i].bytes) != 0)
-            return fi_fail(page->ctx, FANIN_ERR_IO, "the page could not be written");
-    return FANIN_OK;
+enum fanin_status fi_page_is_whole(const fanin_page *page) {
+    if (!page->failed) return FANIN_OK;
+    return fi_fail(page->ctx, FANIN_ERR_MEMORY, "out of memory: a part of the page was not kept");
 }
 
 void fanin_page_free(fanin_page *page) {
     if (!page) return;
-    fi_text_free(&page->title);
-    fi_text_free(&page->parts);
+    fi_arena_free(&page->arena);
     fi_free(page->ctx, page);
 }
 
 /* ---- prose ----------------------------------------------------------------------------------------- */
 
 void fanin_page_add_section(fanin_page *page, const char *title, const char *text) {
-    struct fi_text *out = begin(page, "section");
-    add_text(out, "title", title);
-    add_text(out, "text", text);
-    fi_text_add(out, "}");
+    struct fi_part spare, *part = new_part(page, FI_PART_SECTION, &spare);
+    part->is.prose = (struct fi_part_prose){keep_text(page, title), keep_text(page, text)};
 }
 
 void fanin_page_add_text(fanin_page *page, const char *text) {
-    struct fi_text *out = begin(page, "text");
-    add_text(out, "text", text);
-    fi_text_add(out, "}");
+    struct fi_part spare, *part = new_part(page, FI_PART_TEXT, &spare);
+    part->is.prose = (struct fi_part_prose){NULL, keep_text(page, text)};
 }
 
 void fanin_page_add_code(fanin_page *page, const char *title, const char *code, int json) {
-    struct fi_text *out = begin(page, "code");
-    add_text(out, "title", title);
-    add_text(out, "code", code);
-    fi_text_add(out, ",\"json\":%s}", json ? "true" : "false");
+    struct fi_part spare, *part = new_part(page, FI_PART_CODE, &spare);
+    struct fi_text lines;
+    fi_text_init(&lines, page->ctx);
+    if (json && code) fi_reflow(&lines, code);
+    page->failed |= lines.failed;
+    part->is.code = (struct fi_part_code){keep_text(page, title),
+                                          keep_text(page, lines.data ? lines.data : code), json};
+    fi_text_free(&lines);
 }
 
 void fanin_page_add_notice(fanin_page *page, const struct fanin_page_notice *notice) {
-    static const char *const tones[] = {"plain", "good", "caution", "bad"};
-    struct fi_text *out = begin(page, "notice");
-    add_text(out, "tone", tones[notice->tone]);
-    add_text(out, "label", notice->label);
-    add_text(out, "title", notice->title);
-    add_text(out, "text", notice->text);
-    add_text(out, "more", notice->more);
-    add_text(out, "code", notice->code);
-    fi_text_add(out, ",\"large\":%s}", notice->large ? "true" : "false");
+    struct fi_part spare, *part = new_part(page, FI_PART_NOTICE, &spare);
+    struct fanin_page_notice *copy = &part->is.notice;
+    *copy = *notice;
+    copy->label = keep_text(page, notice->label);
+    copy->title = keep_text(page, notice->title);
+    copy->text = keep_text(page, notice->text);
+    copy->more = keep_text(page, notice->more);
+    copy->code = keep_text(page, notice->code);
 }
 
 /* ---- numbers --------------------------------------------------------------------------------------- */
 
 void fanin_page_add_facts(fanin_page *page, const struct fanin_page_fact *facts, int n) {
-    struct fi_text *out = begin(page, "facts");
-    fi_text_add(out, ",\"facts\":[");
-    for (int i = 0; i < n; i++) {
-        fi_text_add(out, "%s{\"value\":", i ? "," : "");
-        add_cell(out, &facts[i].value);
-        add_text(out, "name", facts[i].name);
-        add_text(out, "text", facts[i].text);
-        fi_text_add(out, "}");
+    struct fi_part spare, *part = new_part(page, FI_PART_FACTS, &spare);
+    struct fanin_page_fact *copy = keep(page, facts, n, 1, sizeof *copy);
+    for (int i = 0; copy && i < n; i++) {
+        copy[i].name = keep_text(page, copy[i].name);
+        copy[i].value.text = keep_text(page, copy[i].value.text);
+        copy[i].text = keep_text(page, copy[i].text);
     }
-    fi_text_add(out, "]}");
+    part->is.facts = (struct fi_part_facts){copy, n};
 }
 
 void fanin_page_add_table(fanin_page *page, const struct fanin_page_table *table) {
-    struct fi_text *out = begin(page, "table");
-    add_text(out, "title", table->title);
-    add_texts(out, "columns", table->columns, table->n_columns);
-    fi_text_add(out, ",\"rows\":[");
-    for (int64_t r = 0; r < table->n_rows; r++) {
-        fi_text_add(out, r ? ",[" : "[");
-        for (int c = 0; c < table->n_columns; c++) {
-            if (c) fi_text_add(out, ",");
-            add_cell(out, &table->cells[r * table->n_columns + c]);
-        }
-        fi_text_add(out, "]");
-    }
-    fi_text_add(out, "]}");
+    struct fi_part spare, *part = new_part(page, FI_PART_TABLE, &spare);
+    struct fanin_page_table *copy = &part->is.table;
+    *copy = *table;
+    copy->title = keep_text(page, table->title);
+    copy->columns = keep_texts(page, table->columns, table->n_columns);
+    copy->cells = keep_cells(page, table->cells, table->n_rows, table->n_columns);
 }
 
 /* ---- plots ----------------------------------------------------------------------------------------- */
 
-static void add_series(struct fi_text *out, const struct fanin_page_series *s) {
-    static const char *const styles[] = {"line", "dots", "strip", "rings", "guide"};
-    fi_text_add(out, "{\"style\":\"%s\"", styles[s->style]);
-    add_text(out, "name", s->name);
-    add_numbers(out, "x", s->x, s->n);
-    add_numbers(out, "y", s->y, s->n);
-    add_numbers(out, "low", s->low, s->n);
-    add_numbers(out, "high", s->high, s->n);
-    fi_text_add(out, "}");
-}
-
 void fanin_page_add_plot(fanin_page *page, const struct fanin_page_plot *plot) {
-    static const char *const scales[] = {"linear", "log", "auto"};
-    struct fi_text *out = begin(page, "plot");
-    add_text(out, "title", plot->title);
-    add_text(out, "text", plot->text);
-    add_text(out, "x_title", plot->x_title);
-    add_text(out, "y_title", plot->y_title);
-    add_text(out, "x_scale", scales[plot->x_scale]);
-    add_text(out, "y_scale", scales[plot->y_scale]);
-    if (plot->n_labels > 0) add_texts(out, "labels", plot->labels, plot->n_labels);
-    fi_text_add(out, ",\"series\":[");
-    for (int i = 0; i < plot->n_series; i++) {
-        if (i) fi_text_add(out, ",");
-        add_series(out, &plot->series[i]);
+    struct fi_part spare, *part = new_part(page, FI_PART_PLOT, &spare);
+    struct fanin_page_plot *copy = &part->is.plot;
+    struct fanin_page_series *series = keep(page, plot->series, plot->n_series, 1, sizeof *series);
+    for (int i = 0; series && i < plot->n_series; i++) {
+        struct fanin_page_series *s = &series[i];
+        s->name = keep_text(page, s->name);
+        s->x = keep_numbers(page, s->x, s->n, 1);
+        s->y = keep_numbers(page, s->y, s->n, 1);
+        s->low = keep_numbers(page, s->low, s->n, 1);
+        s->high = keep_numbers(page, s->high, s->n, 1);
     }
-    fi_text_add(out, "]}");
+    *copy = *plot;
+    copy->title = keep_text(page, plot->title);
+    copy->text = keep_text(page, plot->text);
+    copy->x_title = keep_text(page, plot->x_title);
+    copy->y_title = keep_text(page, plot->y_title);
+    copy->labels = plot->n_labels > 0 ? keep_texts(page, plot->labels, plot->n_labels) : NULL;
+    copy->series = series;
 }
 
 void fanin_page_add_histograms(fanin_page *page, const char *title, const char *text,
                                const char *x_title, const struct fanin_page_histogram *histograms,
                                int64_t n) {
-    struct fi_text *out = begin(page, "histograms");
-    add_text(out, "title", title);
-    add_text(out, "text", text);
-    add_text(out, "x_title", x_title);
-    fi_text_add(out, ",\"histograms\":[");
-    for (int64_t i = 0; i < n; i++) {
-        const struct fanin_page_histogram *h = &histograms[i];
-        fi_text_add(out, "%s{\"low\":", i ? "," : "");
-        add_number(out, h->low);
-        fi_text_add(out, ",\"high\":");
-        add_number(out, h->high);
-        add_text(out, "name", h->name);
-        fi_text_add(out, ",\"counts\":[");
-        for (int64_t k = 0; k < h->n; k++)
-            fi_text_add(out, k ? ",%lld" : "%lld", (long long)h->counts[k]);
-        fi_text_add(out, "]}");
+    struct fi_part spare, *part = new_part(page, FI_PART_HISTOGRAMS, &spare);
+    struct fanin_page_histogram *copy = keep(page, histograms, n, 1, sizeof *copy);
+    for (int64_t i = 0; copy && i < n; i++) {
+        copy[i].name = keep_text(page, copy[i].name);
+        copy[i].counts = keep(page, copy[i].counts, copy[i].n, 1, sizeof *copy[i].counts);
     }
-    fi_text_add(out, "]}");
+    part->is.histograms = (struct fi_part_histograms){
+        keep_text(page, title), keep_text(page, text), keep_text(page, x_title), copy, n};
 }
 
 void fanin_page_add_heat(fanin_page *page, const struct fanin_page_heat *heat) {
-    struct fi_text *out = begin(page, "heat");
-    add_text(out, "title", heat->title);
-    add_text(out, "text", heat->text);
-    add_text(out, "x_title", heat->x_title);
-    add_text(out, "y_title", heat->y_title);
-    add_text(out, "value_title", heat->value_title);
-    add_texts(out, "columns", heat->columns, heat->n_columns);
-    add_texts(out, "rows", heat->rows, heat->n_rows);
-    add_numbers(out, "values", heat->values, heat->n_rows * heat->n_columns);
-    add_numbers(out, "boundary", heat->boundary, heat->n_columns);
-    add_text(out, "boundary_title", heat->boundary_title);
-    fi_text_add(out, "}");
+    struct fi_part spare, *part = new_part(page, FI_PART_HEAT, &spare);
+    struct fanin_page_heat *copy = &part->is.heat;
+    *copy = *heat;
+    copy->title = keep_text(page, heat->title);
+    copy->text = keep_text(page, heat->text);
+    copy->x_title = keep_text(page, heat->x_title);
+    copy->y_title = keep_text(page, heat->y_title);
+    copy->value_title = keep_text(page, heat->value_title);
+    copy->columns = keep_texts(page, heat->columns, heat->n_columns);
+    copy->rows = keep_texts(page, heat->rows, heat->n_rows);
+    copy->values = keep_numbers(page, heat->values, heat->n_rows, heat->n_columns);
+    copy->boundary = keep_numbers(page, heat->boundary, heat->n_columns, 1);
+    copy->boundary_title = keep_text(page, heat->boundary_title);
+}
+
+/* ---- what both writers decide alike ---------------------------------------------------------------- */
+
+void fi_range_take(struct fi_range *range, double value) {
+    if (!isfinite(value)) return;
+    range->low = FI_MIN(range->low, value);
+    range->high = FI_MAX(range->high, value);
+}
+
+bool fi_wants_log(enum fanin_page_scale scale, const struct fi_range *range) {
+    if (scale != FANIN_PAGE_AUTO) return scale == FANIN_PAGE_LOG;
+    return range->low > 0 && range->low <= range->high && range->high / range->low > 10;
+}
+
+bool fi_counts_any(const struct fanin_page_histogram *histogram) {
+    for (int64_t k = 0; k < histogram->n; k++)
+        if (histogram->counts[k] > 0) return true;
+    return false;
 }

@@ -1,7 +1,7 @@
 // The parts of the page, in their order.
 
 function codePart(part) {
-    const text = part.json ? reflow(part.code) : part.code;
+    const text = part.code;
     const code = make("pre", { tabindex: 0, class: part.json ? null : "wrap" }, make("code", null, text));
     const copy = make("button", { class: "copy", type: "button", click: () => copyText(text, copy) }, "copy");
     return make("div", { class: "code" }, part.title ? make("h3", null, part.title) : null, code, copy);
@@ -16,32 +16,6 @@ function copyText(text, button) {
     const select = () => getSelection().selectAllChildren(button.parentNode.querySelector("code"));
     if (!navigator.clipboard) select();
     else navigator.clipboard.writeText(text).then(done, select);
-}
-
-// JSON over several lines: what fits into one stays there. Numbers stay as they are written.
-function reflow(json) {
-    const tokens = json.match(/"(?:[^"\\]|\\.)*"|[[\]{}:,]|[^\s[\]{}:,"]+/g) || [];
-    let at = 0;
-    function value(indent, used) {
-        const open = tokens[at++];
-        if (open !== "{" && open !== "[") return open;
-        const items = [];
-        const inner = `${indent}  `;
-        while (at < tokens.length && tokens[at] !== "}" && tokens[at] !== "]") {
-            let head = "";
-            if (open === "{") {
-                head = `${tokens[at]}: `;
-                at += 2;
-            }
-            items.push(head + value(inner, head.length));
-            if (tokens[at] === ",") at++;
-        }
-        const close = tokens[at++];
-        const flat = `${open}${items.join(", ")}${close}`;
-        if (indent.length + used + flat.length <= 88 && !flat.includes("\n")) return flat;
-        return `${open}\n${items.map((item) => inner + item).join(",\n")}\n${indent}${close}`;
-    }
-    return value("", 0);
 }
 
 function noticePart(part) {

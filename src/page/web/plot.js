@@ -288,6 +288,7 @@ function rowsOfPlot(part) {
 }
 
 function plotPart(part) {
+    part.series.forEach((s, i) => { if (s.x === "same") s.x = part.series[i - 1].x; });
     const { columns, rows } = rowsOfPlot(part);
     // A guide alone is nothing to look at.
     if (!part.series.some((s) => s.style !== "guide" && s.y.some(finite))) return frame(part, emptyPlot(), columns, rows);
