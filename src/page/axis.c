@@ -72,7 +72,7 @@ static void ticks_linear(struct fi_axis *axis, bool whole, int wanted) {
     const double span = axis->high - axis->low; /* in units of 2^exponent */
     const double rough = log10_of(span / wanted) + axis->exponent * LN2 / LN10;
     int place = (int)floor(rough), k = 0;
-    while (k < 3 && ldexp(decimal(steps[k], place), -axis->exponent) < span / wanted * 0.999) k++;
+    while (k < 3 && ldexp(decimal(steps[k], place), -axis->exponent) < span / wanted * 0.75) k++;
     long long step = steps[k];
     if (step == 10) {
         step = 1;

@@ -185,7 +185,7 @@ static void add_code(struct writer *w, const struct fi_part *part) {
 
 /* A quotation: the tone, label and title bold, then what was found. */
 static void add_notice(struct writer *w, const struct fi_part *part) {
-    static const char *const tones[] = {NULL, "✓ Good", "! Caution", "✕ Bad"};
+    static const char *const tones[] = {NULL, "Good", "Caution", "Bad"};
     const struct fanin_page_notice *n = &part->is.notice;
     const char *const words[] = {tones[n->tone], n->label, n->title};
     const char *const between[] = {"", ": ", " · "};

@@ -141,14 +141,16 @@ void fi_svg_axis_titles(struct fi_text *out, const struct fi_box *box, const cha
 
 void fi_svg_labels_fit(struct fi_svg_labels *labels, const char *const *names, int64_t n,
                        double slot) {
-    enum { LONGEST = 150 };
+    enum { LONGEST = 125, SHORT = 48 };
     static const double slope = 0.643, run = 0.766; /* of 40 degrees */
     double widest = 0;
     for (int64_t i = 0; i < n; i++) widest = FI_MAX(widest, fi_svg_width(names[i]));
     *labels = (struct fi_svg_labels){.step = 1, .height = FI_SVG_LINE + 4};
-    labels->turned = widest > slot - 8;
+    /* short names are easier to read level, some of them left out, than turned */
+    if (widest <= SHORT) labels->step = (int64_t)FI_MAX(ceil((widest + 10) / slot), 1);
+    labels->turned = widest > slot * (double)labels->step - 8;
     if (!labels->turned) {
-        labels->room = slot;
+        labels->room = slot * (double)labels->step;
         labels->left = (n > 0 ? fi_svg_width(names[0]) : 0) / 2;
         return;
     }
@@ -178,7 +180,7 @@ void fi_svg_labels_draw(struct fi_text *out, const struct fi_svg_labels *labels,
 /* ---- beginning and end ------------------------------------------------------------------------------ */
 
 double fi_svg_title(struct fi_svg_title *title, const char *text) {
-    static const double room = (FI_SVG_WIDTH - 32) / 1.06; /* bold is wider */
+    static const double room = (FI_SVG_WIDTH - 32) / 1.12; /* bold is wider */
     title->n = 0;
     while (text && *text) {
         /* the longest beginning that ends where a word does */

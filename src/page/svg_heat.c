@@ -170,12 +170,12 @@ static void draw_ramp(struct fi_text *out, const struct map *m) {
     fi_svg_text(out, "i", MARGIN + 36, y + FI_SVG_LINE + 4, title);
 }
 
-/* In units of cells: a row is a stroke of width 1. */
+/* In units of cells, from the middle of the first row: a row is a stroke of width 1. */
 static void draw_cells(struct fi_text *out, const struct map *m) {
     fi_text_add(out, "<g shape-rendering=\"crispEdges\" transform=\"translate(");
     fi_svg_tenth(out, fi_svg_tenths(m->box.left));
     fi_text_add(out, " ");
-    fi_svg_tenth(out, fi_svg_tenths(m->box.top));
+    fi_svg_tenth(out, fi_svg_tenths(m->box.top + m->cell_height / 2));
     char across[FI_NUMBER_SIZE], down[FI_NUMBER_SIZE];
     fi_number_fixed(across, m->cell_width, 4);
     fi_number_fixed(down, m->cell_height, 4);
@@ -191,7 +191,7 @@ static void draw_cells(struct fi_text *out, const struct map *m) {
                 fi_text_add(out, " d=\"");
             }
             any = true;
-            fi_text_add(out, "M%lld %lld.5h%lld", (long long)(i % m->columns),
+            fi_text_add(out, "M%lld %lldh%lld", (long long)(i % m->columns),
                         (long long)(i / m->columns), (long long)run);
         }
         if (any) fi_text_add(out, "\"/>\n");
@@ -289,9 +289,9 @@ static enum fanin_status draw(struct fi_text *out, const struct map *m) {
     draw_ramp(out, m);
     draw_cells(out, m);
     draw_gaps(out, m);
+    draw_boundary(out, m);
     draw_values(out, m);
     draw_names(out, m);
-    draw_boundary(out, m);
     fi_svg_end(out);
     return out->failed ? FANIN_ERR_MEMORY : FANIN_OK;
 }

@@ -81,9 +81,9 @@ static void draw_ends(struct fi_text *out, const struct fanin_page_histogram *h,
     fi_number_told(high, h->high, 2);
     fi_svg_text(out, "n", box->left, y, low);
     fi_svg_text(out, "n e", box->right, y, high);
-    if (!(h->high > h->low) || !(zero > 0 && zero < 1)) return;
-    draw_ground(out, box, &at, 1);
-    if (at - box->left > fi_svg_width(low) + 12 && box->right - at > fi_svg_width(high) + 12)
+    const bool free = h->high > h->low && zero > 0 && zero < 1;
+    draw_ground(out, box, &at, free ? 1 : 0);
+    if (free && at - box->left > fi_svg_width(low) + 12 && box->right - at > fi_svg_width(high) + 12)
         fi_svg_text(out, "n m", at, y, "0");
 }
 
@@ -110,7 +110,6 @@ static void draw_one(struct fi_text *out, const struct fanin_page_histogram *h,
     fi_svg_fit(name, h->name, grid->width);
     fi_svg_text(out, "i", box.left, box.top - 6, name);
     draw_bars(out, h, &box);
-    draw_ground(out, &box, NULL, 0);
     fi_axis_fit_exactly(&axis, h->low, h->high, 5);
     if (grid->columns <= 2 && axis.n >= 2)
         draw_ticks(out, &box, &axis);

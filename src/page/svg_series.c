@@ -171,7 +171,8 @@ static int64_t thin_line(struct fi_dot *dots, int64_t n, int64_t most) {
 /* Keeps one of the dots in each cell, with the smallest cells that leave few enough. */
 static enum fanin_status thin_cloud(struct fi_dot *dots, int64_t *n, struct fi_arena *arena) {
     enum { SIDE = 512, CELLS = SIDE * SIDE }; /* of 1.5 units, then larger ones */
-    if (*n <= FI_SVG_POINTS) return FANIN_OK;
+    enum { MOST = 2 * FI_SVG_POINTS };
+    if (*n <= MOST) return FANIN_OK;
     int64_t *first = fi_arena_alloc(arena, CELLS, sizeof *first);
     if (!first) return FANIN_ERR_MEMORY;
     for (double size = 1.5;; size *= 1.4) {
@@ -180,9 +181,10 @@ static enum fanin_status thin_cloud(struct fi_dot *dots, int64_t *n, struct fi_a
         for (int64_t i = 0; i < *n; i++) {
             int64_t *cell =
                 &first[(int)(dots[i].y / size) % SIDE * SIDE + (int)(dots[i].x / size) % SIDE];
-            if (!*cell) *cell = i + 1, kept++;
+            kept += *cell == 0;
+            if (*cell == 0) *cell = i + 1;
         }
-        if (kept > FI_SVG_POINTS && size < 24) continue;
+        if (kept > MOST && size < 24) continue;
         kept = 0;
         for (int64_t i = 0; i < *n; i++)
             if (first[(int)(dots[i].y / size) % SIDE * SIDE + (int)(dots[i].x / size) % SIDE] ==

@@ -154,7 +154,7 @@ static void test_sink(void **state) {
     fanin_ctx *ctx = *state;
     fanin_page *page;
     assert_int_equal(fanin_page_create(&page, ctx, "t", "a"), FANIN_OK);
-    for (int at = 1; at <= 6; at++) {
+    for (int at = 1; at <= 5; at++) {
         struct memory m = {.refuse_at = at};
         assert_int_equal(fanin_page_write(page, keep, &m), FANIN_ERR_IO);
         assert_int_equal(m.calls, at);
