@@ -430,12 +430,18 @@ static int save_text(void *payload, const char *text, size_t bytes) {
     const struct folder *to = payload;
     return save(to, to->name, text, bytes);
 }
+/* A page comes in pieces. */
+static int save_piece(void *payload, const char *text, size_t bytes) {
+    struct written *w = payload;
+    append(&w->text, &w->length, text, bytes);
+    return 0;
+}
 static int save_picture(void *payload, const char *name, const char *svg, size_t bytes) {
     return save(payload, name, svg, bytes);
 }
 
 static int write_all(const char *path) {
-    struct folder study = {path, "study.md"};
+    struct folder study = {path, "study.md"}, html = {path, "study.html"};
     fanin_ctx *ctx;
     fanin_page *page;
     if (fanin_ctx_create(&ctx, NULL, NULL, 0) != FANIN_OK) return 1;
@@ -444,6 +450,10 @@ static int write_all(const char *path) {
         add_everything(page);
         failed = fanin_page_write_markdown(page, "study", save_text, save_picture, &study) !=
                  FANIN_OK;
+        struct written w = {0};
+        failed |= fanin_page_write(page, save_piece, &w) != FANIN_OK;
+        failed |= save(&html, html.name, w.text, w.length);
+        forget(&w);
         fanin_page_free(page);
     }
     fanin_ctx_free(ctx);

@@ -26,6 +26,9 @@ const newId = (prefix) => `${prefix}-${++lastId}`;
 // ---- numbers: what is not finite arrives as "nan", "inf", "-inf", a text as a list of one
 
 const finite = (value) => typeof value === "number";
+// Not Math.min(...values): there may be more values than a call takes.
+const least = (values) => values.reduce((a, b) => Math.min(a, b), Infinity);
+const most = (values) => values.reduce((a, b) => Math.max(a, b), -Infinity);
 
 function format(value, digits = 4) {
     if (Array.isArray(value)) return value[0];

@@ -52,11 +52,13 @@ function boundaryLine(part) {
 }
 
 function heatPart(part) {
-    const known = part.values.filter(finite), low = Math.min(...known), high = Math.max(...known);
-    const columns = [part.y_title || "", ...part.columns];
-    const rows = part.rows.map((row, r) => [[row], ...part.columns.map((_, c) => part.values[r * part.columns.length + c])]);
-    if (known.length === 0) return frame(part, emptyPlot(), columns, rows);
+    const known = part.values.filter(finite), low = least(known), high = most(known);
+    const numbers = () => ({
+        columns: [part.y_title || "", ...part.columns],
+        rows: part.rows.map((row, r) => [[row], ...part.columns.map((_, c) => part.values[r * part.columns.length + c])]),
+    });
+    if (known.length === 0) return frame(part, emptyPlot(), numbers);
     const axes = make("div", { class: "tools" }, `down: ${part.y_title || ""}; across: ${part.x_title || ""}`,
         part.boundary && part.boundary_title ? `; dashed line: ${part.boundary_title}` : "");
-    return frame(part, [rampPicture(low, high, part.value_title), heatGrid(part, low, high), axes], columns, rows, part.columns.length > 16);
+    return frame(part, [rampPicture(low, high, part.value_title), heatGrid(part, low, high), axes], numbers, part.columns.length > 16);
 }

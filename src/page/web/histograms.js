@@ -5,8 +5,8 @@ const chosen = []; // told of each choice: (name, from)
 // The small picture; its scale is its own.
 function sketch(histogram, log) {
     const height = (count) => (log ? Math.log1p(count) : count);
-    const most = Math.max(...histogram.counts.map(height)), n = histogram.counts.length;
-    const path = histogram.counts.map((count, k) => `V${40 - (38 * height(count)) / most}H${k + 1}`).join("");
+    const top = most(histogram.counts.map(height)), n = histogram.counts.length;
+    const path = histogram.counts.map((count, k) => `V${40 - (38 * height(count)) / top}H${k + 1}`).join("");
     return draw("svg", { viewBox: `0 0 ${n} 40`, preserveAspectRatio: "none", "aria-hidden": "true" },
         draw("path", { d: `M0 40${path}V40Z` }));
 }
@@ -17,7 +17,7 @@ function largeChart(canvas, part, histogram, log, colors) {
     const data = histogram.counts.map((count, k) => ({ x: histogram.low + (k + 0.5) * width, y: count, k }));
     const x = axisFor(part.x_title, false, [histogram.low, histogram.high], colors);
     const y = axisFor("count", log, histogram.counts, colors);
-    if (log) y.min = 0.7;
+    y.min = log ? 0.7 : 0;
     return new Chart(canvas, {
         type: "bar",
         data: { datasets: [{ label: histogram.name, data, backgroundColor: colors.series[0], barPercentage: 1,
@@ -27,7 +27,7 @@ function largeChart(canvas, part, histogram, log, colors) {
             interaction: { mode: "nearest", axis: "x", intersect: false },
             scales: {
                 x: { ...x, offset: false, min: histogram.low, max: histogram.high, ticks: { ...x.ticks, maxRotation: 0, maxTicksLimit: 8 } },
-                y: log ? y : { ...y, beginAtZero: true },
+                y,
             },
             plugins: {
                 legend: { display: false },
@@ -43,9 +43,11 @@ function largeChart(canvas, part, histogram, log, colors) {
 function histogramsPart(part) {
     const some = part.histograms.filter((h) => h.counts.some((count) => count > 0));
     const bins = Math.max(0, ...some.map((h) => h.counts.length));
-    const columns = ["", "low", "high", ...Array.from({ length: bins }, (_, k) => `bin ${k + 1}`)];
-    const rows = some.map((h) => [[h.name], h.low, h.high, ...h.counts]);
-    if (some.length === 0) return frame(part, emptyPlot(), columns, rows);
+    const numbers = () => ({
+        columns: ["", "low", "high", ...Array.from({ length: bins }, (_, k) => `bin ${k + 1}`)],
+        rows: some.map((h) => [[h.name], h.low, h.high, ...h.counts]),
+    });
+    if (some.length === 0) return frame(part, emptyPlot(), numbers);
 
     let current = some[0], log = false;
     const canvas = make("canvas", { role: "img" });
@@ -79,5 +81,5 @@ function histogramsPart(part) {
     } });
     choose(current);
     const tools = make("div", { class: "tools" }, make("label", null, "show", select), make("label", null, logBox, "logarithmic counts"));
-    return frame(part, [some.length > 1 ? tools : null, make("div", { class: "canvas" }, canvas), some.length > 1 ? grid : null], columns, rows);
+    return frame(part, [some.length > 1 ? tools : null, make("div", { class: "canvas" }, canvas), some.length > 1 ? grid : null], numbers);
 }

@@ -31,7 +31,7 @@ function noticePart(part) {
 function factsPart(part) {
     return make("dl", { class: "facts" }, part.facts.map((fact) =>
         make("div", null, make("dt", null, fact.name),
-            make("dd", { title: finite(fact.value) ? fact.value : null }, format(fact.value),
+            make("dd", { title: finite(fact.value) ? fact.value : null, class: finite(fact.value) ? null : "word" }, format(fact.value),
                 fact.text ? make("small", null, fact.text) : null))));
 }
 
@@ -66,6 +66,7 @@ function build() {
     document.getElementById("chart-version").textContent = `Chart.js ${Chart.version}`;
 }
 
+Object.assign(Chart.defaults.font, { family: getComputedStyle(document.body).fontFamily, size: 12.5 });
 build();
 redrawAll();
 document.documentElement.dataset.state = "drawn";

@@ -2,23 +2,27 @@
 
 const marks = ["circle", "rect", "triangle", "rectRot", "star", "crossRot", "rectRounded", "cross"];
 const dashes = [[], [7, 4], [2, 3], [9, 3, 2, 3]];
+const isStroke = (mark) => ["star", "crossRot", "cross"].includes(mark);
 const isLine = (series) => series.style === "line" || series.style === "guide";
+
+// Chart.js never comes to an end with ranges near the ends of what a number can be.
+const drawable = (value) => finite(value) && Math.abs(value) < 1e300 && (value === 0 || Math.abs(value) > 1e-300);
 
 // [{x, y, low, high, k}] of what can be drawn; null parts a line where a figure is not known.
 function pointsOf(series, log) {
-    const usable = (value, scale) => finite(value) && (!scale || value > 0);
+    const usable = (value, scale) => drawable(value) && (!scale || value > 0);
     return series.y.map((y, k) => {
         const x = series.x ? series.x[k] : k;
         if (!usable(x, log.x) || !usable(y, log.y)) return isLine(series) ? { x: finite(x) ? x : k, y: NaN, k } : null;
         const low = series.low && series.low[k], high = series.high && series.high[k];
-        return { x, y, k, low: finite(low) ? low : null, high: finite(high) ? high : null };
+        return { x, y, k, low: drawable(low) ? low : null, high: drawable(high) ? high : null };
     }).filter((point) => point !== null);
 }
 
 function wantsLog(scale, values) {
     if (scale !== "auto") return scale === "log";
     const known = values.filter(finite);
-    return known.length > 0 && known.every((v) => v > 0) && Math.max(...known) / Math.min(...known) > 10;
+    return known.length > 0 && least(known) > 0 && most(known) / least(known) > 10;
 }
 
 // Points of one x beside each other, the same way each time.
@@ -35,24 +39,32 @@ function logTicks(axis) {
         for (const m of mantissas)
             if (e % step === 0 && m * 10 ** e >= axis.min * 0.999 && m * 10 ** e <= axis.max * 1.001)
                 ticks.push({ value: Number(`${m}e${e}`) });
-    axis.ticks = ticks;
+    if (ticks.length > 1) axis.ticks = ticks; // else those of a small part of a decade, as they came
+}
+
+// Digits enough to tell neighbours apart.
+function tickText(value, i, ticks) {
+    const step = ticks.length > 1 ? Math.abs(ticks[1].value - ticks[0].value) : 0;
+    const digits = step > 0 && value !== 0 ? Math.ceil(Math.log10(Math.abs(value) / step)) + 1 : 3;
+    return format(value, Math.max(3, Math.min(digits, 12)));
 }
 
 function axisFor(title, log, values, colors) {
     const known = values.filter((v) => finite(v) && (!log || v > 0));
-    const low = Math.min(...known), high = Math.max(...known);
+    const low = least(known), high = most(known);
     const axis = {
         type: log ? "logarithmic" : "linear",
         title: { display: Boolean(title), text: title || "", color: colors.ink },
         grid: { color: colors.line, borderColor: colors.soft },
-        ticks: { color: colors.soft, callback: (value) => format(value, 3) },
+        ticks: { color: colors.soft, callback: tickText },
     };
     if (log) {
         const room = Math.max((high / low) ** 0.04, 1.05);
         Object.assign(axis, { min: low / room, max: high * room, afterBuildTicks: logTicks });
     } else {
         const room = (high - low || Math.abs(high) || 1) * 0.04;
-        Object.assign(axis, { suggestedMin: low >= 0 ? Math.max(low - room, 0) : low - room, suggestedMax: high + room });
+        Object.assign(axis, { min: low >= 0 ? Math.max(low - room, 0) : low - room, max: high + room });
+        axis.ticks.includeBounds = false;
     }
     return axis;
 }
@@ -159,6 +171,7 @@ function datasetOf(series, i, log, colors) {
         pointStyle: marks[i % marks.length], showLine: isLine(series), borderWidth: 2, pointRadius: many ? 3 : 4,
         pointHoverRadius: 6, spanGaps: false,
     };
+    if (isStroke(set.pointStyle)) Object.assign(set, { pointRadius: 5, pointBorderWidth: set.pointStyle === "star" ? 1.4 : 2 });
     if (series.style === "line")
         Object.assign(set, { borderDash: dashes[i % 4], pointRadius: points.length === 1 ? 4 : 0 });
     if (series.style === "guide") Object.assign(set, { borderDash: [3, 3], borderWidth: 1.5, pointRadius: 0, pointHoverRadius: 0 });
@@ -180,9 +193,13 @@ function tellPlace(part, raw) {
     return part.labels ? part.labels[x] : `${part.x_title || "x"} ${format(x)}`;
 }
 
-function newChart(canvas, part, colors, hidden) {
+function logOf(part) {
     const of = (key) => part.series.flatMap((s) => s[key] || []);
-    const log = { x: !part.labels && wantsLog(part.x_scale, of("x")), y: wantsLog(part.y_scale, of("y")) };
+    return { x: !part.labels && wantsLog(part.x_scale, of("x")), y: wantsLog(part.y_scale, of("y")) };
+}
+
+function newChart(canvas, part, colors, hidden) {
+    const log = logOf(part);
     const datasets = part.series.map((s, i) => datasetOf(s, i, log, colors));
     const shown = datasets.flatMap((set) => set.data).filter((p) => finite(p.y) && !Number.isNaN(p.y));
     const ys = shown.flatMap((p) => [p.y, ...(log.y && p.low < p.y / 10 ? [p.y / 10] : [p.low]), p.high]);
@@ -243,9 +260,13 @@ function swatch(series, i) {
     const shapes = {
         circle: draw("circle", { cx: 14, cy: 7, r: 4 }), rect: draw("rect", { x: 10, y: 3, width: 8, height: 8 }),
         triangle: draw("path", { d: "M14 2l5 9h-10z" }), rectRot: draw("path", { d: "M14 2l5 5-5 5-5-5z" }),
+        star: draw("path", { d: "M9 7h10M14 2v10M10.5 3.5l7 7M10.5 10.5l7-7", "stroke-width": 1.4 }),
+        crossRot: draw("path", { d: "M10 3l8 8M18 3l-8 8", "stroke-width": 2 }),
+        rectRounded: draw("rect", { x: 10, y: 3, width: 8, height: 8, rx: 2.5 }),
+        cross: draw("path", { d: "M9 7h10M14 2v10", "stroke-width": 2 }),
     };
     const mark = series.style === "rings" ? draw("circle", { cx: 14, cy: 7, r: 5.5, fill: "none", "stroke-width": 2.5 })
-        : shapes[marks[i % marks.length]] || draw("path", { d: "M10 3l8 8M18 3l-8 8", "stroke-width": 2 });
+        : shapes[marks[i % marks.length]];
     const picture = draw("svg", { width: 28, height: 14, "aria-hidden": "true" }, isLine(series) ? line : mark);
     picture.style.stroke = color;
     picture.style.fill = series.style === "rings" ? "none" : color;
@@ -289,10 +310,11 @@ function rowsOfPlot(part) {
 
 function plotPart(part) {
     part.series.forEach((s, i) => { if (s.x === "same") s.x = part.series[i - 1].x; });
-    const { columns, rows } = rowsOfPlot(part);
+    const all = { ...part }, numbers = () => rowsOfPlot(all);
+    const log = logOf(part);
+    part.series = part.series.filter((s) => pointsOf(s, log).some((p) => !Number.isNaN(p.y)));
     // A guide alone is nothing to look at.
-    if (!part.series.some((s) => s.style !== "guide" && s.y.some(finite))) return frame(part, emptyPlot(), columns, rows);
-    part.series = part.series.filter((s) => s.y.some(finite));
+    if (!part.series.some((s) => s.style !== "guide")) return frame(part, emptyPlot(), numbers);
     const spoken = make("div", { class: "spoken", "aria-live": "polite" });
     const canvas = make("canvas", { tabindex: 0, role: "img",
         "aria-label": `${part.title}. ${part.text || ""} Arrow keys go through the points; the table below holds all numbers.` });
@@ -300,5 +322,5 @@ function plotPart(part) {
     const kept = keepChart((colors) => newChart(canvas, part, colors, hidden));
     walkable(canvas, kept, part, spoken);
     const bars = [legend(part, hidden, kept), make("div", { class: "canvas" }, canvas), spoken];
-    return frame(part, bars, columns, rows, part.labels && part.labels.length > 24);
+    return frame(part, bars, numbers, part.labels && part.labels.length > 24);
 }

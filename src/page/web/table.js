@@ -20,14 +20,19 @@ function tablePart(part) {
     return make("div", { class: "tabled" }, title, makeTable(part.columns, part.rows, part.title || "Table"));
 }
 
-// A figure with its caption, what `content` holds, and the table of its numbers.
-function frame(part, content, columns, rows, wide) {
+// A figure with its caption, what `content` holds, and the table of its numbers, which is made when it is first opened:
+// pages of many plots would be mostly tables that nobody looks at. numbers() gives {columns, rows}.
+function frame(part, content, numbers, wide) {
+    const details = make("details", {
+        toggle: () => {
+            if (!details.open || details.querySelector("table")) return;
+            const { columns, rows } = numbers();
+            details.append(makeTable(columns, rows, `Numbers of: ${part.title}`));
+        },
+    }, make("summary", null, "Table of these numbers"));
     return make("figure", { class: wide ? "wide" : null, "data-kind": part.kind },
         make("figcaption", null, make("h3", null, part.title), prose(part.text)),
-        content,
-        make("details", null,
-            make("summary", null, "Table of these numbers"),
-            makeTable(columns, rows, `Numbers of: ${part.title}`)));
+        content, details);
 }
 
 const emptyPlot = () => make("p", { class: "empty" }, "Nothing to draw: none of these figures is known.");
