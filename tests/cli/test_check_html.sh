@@ -49,7 +49,9 @@ if [ -z "$browser" ] || [ -n "${FANIN_SANITIZE:-}" ]; then
     finish
 fi
 [ -x "$FANIN_BUILD_DIR/tests/page_page" ] && "$FANIN_BUILD_DIR/tests/page_page" all.html >/dev/null
+[ -x "$FANIN_BUILD_DIR/tests/page_markdown" ] && "$FANIN_BUILD_DIR/tests/page_markdown" . >/dev/null
 exists all.html
+exists study.html
 # Looks at the page after it is drawn: does not ask the page's own script.
 cat >probe <<'END'
 <script>
@@ -63,11 +65,14 @@ addEventListener("load", () => setTimeout(() => {
     const figures = [...document.querySelectorAll("figure")];
     const shown = (f) => { const c = f.querySelector("canvas"); return c ? inked(c) : f.querySelectorAll(".cell").length > 3; };
     document.querySelectorAll("details").forEach((d) => { d.open = true; });
-    const rows = figures.filter((f) => f.querySelectorAll("tbody tr").length > 0).length;
-    console.assert(!document.querySelector("img"), "markup from a name");
-    const found = `plots ${figures.length} shown ${figures.filter(shown).length} tables ${rows} over ${
-        Math.max(0, document.documentElement.scrollWidth - innerWidth)} wide ${innerWidth} state ${document.documentElement.dataset.state}`;
-    parent.postMessage(found, "*");
+    // tables are made when they are opened
+    setTimeout(() => {
+        const rows = figures.filter((f) => f.querySelectorAll("tbody tr").length > 0).length;
+        console.assert(!document.querySelector("img"), "markup from a name");
+        const found = `plots ${figures.length} shown ${figures.filter(shown).length} tables ${rows} over ${
+            Math.max(0, document.documentElement.scrollWidth - innerWidth)} wide ${innerWidth} state ${document.documentElement.dataset.state}`;
+        parent.postMessage(found, "*");
+    }, 200);
 }, 300));
 </script>
 END
@@ -94,4 +99,6 @@ done
 look page.html 390 7
 look all.html 1280 6
 look all.html 390 6
+look study.html 1280 13
+look study.html 390 13
 finish

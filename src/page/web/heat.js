@@ -11,32 +11,41 @@ const css = (rgb) => `rgb(${rgb.join(" ")})`;
 function rampPicture(low, high, title) {
     const bar = make("div", { class: "ramp" });
     bar.style.background = `linear-gradient(90deg, ${ramp.map(css).join(", ")})`;
-    return make("div", { class: "tools" }, title ? `${title}:` : "", format(low, 3), bar, format(high, 3));
+    return make("div", { class: "tools told" }, title ? make("span", null, `${title}:`) : null, make("span", null, format(low, 3)), bar, format(high, 3));
 }
 
-// Beside a row's cells stands its name, over them nothing, below them the names of the columns.
+// Beside a row's cells stands its name, below them the names of the columns. Everything has its place told, as what is
+// placed by the browser would make way for the line over the map. Of many names some are left out.
 function heatGrid(part, low, high) {
-    const wide = part.columns.length, turned = part.columns.some((name) => name.length > 4) && wide > 6;
-    const grid = make("div", { class: "heat", role: "img", "aria-label": `${part.title}. The table below holds all numbers.` });
-    grid.style.gridTemplateColumns = `minmax(2rem, max-content) repeat(${wide}, minmax(.5rem, 1fr))`;
+    const wide = part.columns.length, tall = part.rows.length, dense = wide > 30 || tall > 30;
+    const turned = wide > 6 && part.columns.some((name) => name.length > 4);
+    const height = dense ? Math.max(4, Math.round(400 / tall)) : 22;
+    const grid = make("div", { class: dense ? "heat dense" : wide > 7 ? "heat many" : "heat", role: "img",
+        "aria-label": `${part.title}. The table below holds all numbers.` });
+    grid.style.gridTemplateColumns = `minmax(2rem, max-content) repeat(${wide}, minmax(0, 1fr))`;
+    grid.style.gridTemplateRows = `repeat(${tall}, minmax(${height}px, auto))`;
+    const place = (element, row, column) => {
+        element.style.gridArea = `${row + 1} / ${column + 1}`;
+        grid.append(element);
+    };
+    const everyRow = Math.ceil(15 / height), everyColumn = dense ? Math.ceil(wide / 12) : 1;
     part.rows.forEach((row, r) => {
-        grid.append(make("div", { class: "row" }, row));
+        if (r % everyRow === 0) place(make("div", { class: "row" }, row), r, 0);
         part.columns.forEach((column, c) => {
             const value = part.values[r * wide + c];
             const cell = make("div", { class: "cell", title: `${column}, ${row}: ${format(value)}` });
             if (finite(value)) {
-                const rgb = heatColor((value - low) / (high - low || 1));
+                const rgb = heatColor((value / 2 - low / 2) / (high / 2 - low / 2 || 1));
                 cell.style.background = css(rgb);
                 cell.style.color = rgb[1] > 120 ? "#000" : "#fff";
-                if (wide <= 12) cell.append(format(value, 2));
-            } else {
-                cell.append("–");
             }
-            grid.append(cell);
+            if (wide <= 12 && !dense) cell.append(format(value, 2));
+            place(cell, r, c + 1);
         });
     });
-    grid.append(make("div", null));
-    part.columns.forEach((name) => grid.append(make("div", { class: turned ? "column turned" : "column" }, name)));
+    part.columns.forEach((name, c) => {
+        if (c % everyColumn === 0) place(make("div", { class: turned ? "column turned" : "column" }, name), tall, c + 1);
+    });
     if (part.boundary) grid.append(boundaryLine(part));
     return grid;
 }
@@ -46,7 +55,7 @@ function boundaryLine(part) {
     const svg = draw("svg", { viewBox: `0 0 ${part.columns.length} ${part.rows.length}`, preserveAspectRatio: "none" },
         draw("polyline", { points }), draw("polyline", { points }));
     const box = make("div", { "aria-hidden": "true" }, svg);
-    Object.assign(box.style, { gridArea: `1 / 2 / ${part.rows.length + 1} / -1`, overflow: "hidden", pointerEvents: "none", height: "100%", minHeight: 0, position: "relative" });
+    Object.assign(box.style, { gridArea: `1 / 2 / ${part.rows.length + 1} / -1`, overflow: "hidden", pointerEvents: "none", minHeight: 0, position: "relative" });
     Object.assign(svg.style, { position: "absolute", inset: 0 });
     return box;
 }
@@ -58,7 +67,7 @@ function heatPart(part) {
         rows: part.rows.map((row, r) => [[row], ...part.columns.map((_, c) => part.values[r * part.columns.length + c])]),
     });
     if (known.length === 0) return frame(part, emptyPlot(), numbers);
-    const axes = make("div", { class: "tools" }, `down: ${part.y_title || ""}; across: ${part.x_title || ""}`,
+    const axes = make("div", { class: "tools told" }, `down: ${part.y_title || ""}; across: ${part.x_title || ""}`,
         part.boundary && part.boundary_title ? `; dashed line: ${part.boundary_title}` : "");
     return frame(part, [rampPicture(low, high, part.value_title), heatGrid(part, low, high), axes], numbers, part.columns.length > 16);
 }

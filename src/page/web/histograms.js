@@ -26,7 +26,7 @@ function largeChart(canvas, part, histogram, log, colors) {
             animation: false, responsive: true, maintainAspectRatio: false, parsing: false,
             interaction: { mode: "nearest", axis: "x", intersect: false },
             scales: {
-                x: { ...x, offset: false, min: histogram.low, max: histogram.high, ticks: { ...x.ticks, maxRotation: 0, maxTicksLimit: 8 } },
+                x: { ...x, offset: false, grid: { ...x.grid, offset: false }, min: histogram.low, max: histogram.high, ticks: { ...x.ticks, maxRotation: 0, maxTicksLimit: 8 } },
                 y,
             },
             plugins: {
