@@ -42,15 +42,14 @@ FANIN_API enum fanin_status fanin_page_write(const fanin_page *page, fanin_sink_
 typedef int (*fanin_page_picture_fn)(void *payload, const char *name, const char *svg,
                                      size_t bytes);
 /* The page as Markdown (CommonMark with GitHub's tables), to be kept beside its plots as pictures:
- * k-th plot that has something to draw is "STEM-k.svg", k from 1. Pictures are handed over first, in
- * their order, and the text last, so that what it points to is there. A picture is 720 units wide, has its
- * title and a description inside, no scripts, and colours for light and dark surroundings; the same
- * page gives the same bytes. Errors: MEMORY, IO (one of the two refused; what was handed over
- * before stays). */
+ * k-th plot that has something to draw is "STEM-k.svg", k from 1. Pictures are handed over first,
+ * in their order, and the text last, so that what it points to is there. A picture is 720 units
+ * wide, has its title and a description inside, no scripts, and colours for light and dark
+ * surroundings; the same page gives the same bytes. Errors: MEMORY, IO (one of the two refused;
+ * what was handed over before stays). */
 FANIN_API enum fanin_status fanin_page_write_markdown(const fanin_page *page, const char *stem,
                                                       fanin_sink_fn sink,
-                                                      fanin_page_picture_fn picture,
-                                                      void *payload);
+                                                      fanin_page_picture_fn picture, void *payload);
 FANIN_API void fanin_page_free(fanin_page *page);
 
 /* ---- prose ----------------------------------------------------------------------------------------- */

@@ -206,17 +206,15 @@ void fi_escape_markdown(struct fi_text *out, const char *text, bool begins) {
     }
 }
 
-void fi_escape_lines(struct fi_text *out, const char *text) {
+void fi_escape_line(struct fi_text *out, const char *text) {
     const unsigned char *s = (const unsigned char *)(text ? text : "");
     while (*s) {
         const int plain = plain_length(s, "");
-        if (plain > 0) {
+        if (plain > 0)
             fi_text_add(out, "%.*s", plain, (const char *)s);
-            s += plain;
-            continue;
-        }
-        fi_text_add(out, "%s", *s == '\n' ? "\n" : *s == '\t' ? "\t" : *s < 0x80 ? " " : "\xef\xbf\xbd");
-        s++;
+        else
+            fi_text_add(out, "%s", *s == '\t' ? "\t" : *s < 0x80 ? " " : "\xef\xbf\xbd");
+        s += FI_MAX(plain, 1);
     }
 }
 

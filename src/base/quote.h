@@ -26,8 +26,8 @@ void fi_escape_html(struct fi_text *out, const char *text);
 /* Plain text for Markdown (CommonMark 0.31, GitHub's tables), in one line. begins: where a
  * paragraph begins, so that nothing at its start is taken for a list. */
 void fi_escape_markdown(struct fi_text *out, const char *text, bool begins);
-/* Text as it is, lines kept; what is no UTF-8 and other control characters are replaced. */
-void fi_escape_lines(struct fi_text *out, const char *text);
+/* Text as it is, in one line; what is no UTF-8 and control characters but tabs are replaced. */
+void fi_escape_line(struct fi_text *out, const char *text);
 /* Bytes of the character at `text`; 1 where it is no UTF-8. */
 int fi_utf8_length(const char *text);
 

@@ -22,39 +22,37 @@ struct writer {
 
 /* ---- texts ------------------------------------------------------------------------------------------ */
 
-/* `n` bytes of code between backquotes, more of them than stand together inside. */
-static void add_code_span(struct fi_text *out, const char *code, size_t n, bool in_table) {
+/* Code in a line; it holds no backquotes. */
+static void add_code_span(struct fi_text *out, const char *code, size_t n) {
     if (n == 0) return;
     const bool pad = code[0] == ' ' || code[n - 1] == ' '; /* a space of each end is taken off */
     fi_text_add(out, pad ? "` " : "`");
-    for (size_t i = 0; i < n;) {
-        const int length = fi_utf8_length(code + i);
-        char letter[8] = "";
-        memcpy(letter, code + i, (size_t)length);
-        if (in_table && *letter == '|') fi_text_add(out, "\\");
-        fi_escape_lines(out, *letter == '\n' ? " " : letter);
-        i += (size_t)length;
-    }
+    fi_escape_line(out, code);
     fi_text_add(out, pad ? " `" : "`");
 }
 
-/* A text whose parts between backquotes are code, as web/base.js reads it. */
+/* A text whose parts between backquotes are code, as web/base.js reads it. Code that follows code
+ * joins it: two spans side by side would not be read as such. */
 static void add_prose(struct fi_text *out, const char *text) {
+    struct fi_text piece;
     bool code = false;
     for (const char *from = text ? text : ""; *from; code = !code) {
-        const size_t n = strcspn(from, "`");
-        if (code) {
-            add_code_span(out, from, n, false);
-        } else if (n > 0) {
-            struct fi_text piece;
-            fi_text_init(&piece, out->ctx);
+        const bool begins = from == text;
+        fi_text_init(&piece, out->ctx);
+        for (;;) {
+            const size_t n = strcspn(from, "`");
             fi_text_add(&piece, "%.*s", (int)FI_MIN(n, (size_t)INT32_MAX), from);
-            fi_escape_markdown(out, piece.data, from == text);
-            out->failed |= piece.failed;
-            fi_text_free(&piece);
+            from += n;
+            if (!code || from[0] != '`' || from[1] != '`') break;
+            from += 2;
         }
-        from += n;
-        if (*from == '`') from++;
+        if (*from) from++;
+        if (code)
+            add_code_span(out, piece.data, piece.length);
+        else
+            fi_escape_markdown(out, piece.data, begins);
+        out->failed |= piece.failed;
+        fi_text_free(&piece);
     }
 }
 
@@ -94,7 +92,7 @@ static void add_block(struct fi_text *out, const char *language, const char *cod
         fi_text_init(&piece, out->ctx);
         fi_text_add(&piece, "%.*s", (int)FI_MIN(n, (size_t)INT32_MAX), line);
         fi_text_add(out, "%s", prefix);
-        fi_escape_lines(out, piece.data);
+        fi_escape_line(out, piece.data);
         fi_text_add(out, "\n");
         out->failed |= piece.failed;
         fi_text_free(&piece);
@@ -133,7 +131,8 @@ static void add_table(struct writer *w, const struct fi_part *part) {
     fi_text_add(&w->out, "\n|");
     for (int c = 0; c < t->n_columns; c++) {
         bool words = c == 0;
-        for (int64_t r = 0; r < t->n_rows; r++) words |= t->cells[r * t->n_columns + c].text != NULL;
+        for (int64_t r = 0; r < t->n_rows; r++)
+            words |= t->cells[r * t->n_columns + c].text != NULL;
         fi_text_add(&w->out, words ? " :-- |" : " --: |");
     }
     fi_text_add(&w->out, "\n");
@@ -243,9 +242,12 @@ static enum fanin_status hand_over(struct writer *w, const struct fi_text *svg, 
 
 static enum fanin_status draw(struct fi_text *svg, fanin_ctx *ctx, const struct fi_part *part) {
     switch (part->kind) {
-    case FI_PART_PLOT: return fi_svg_plot(svg, ctx, &part->is.plot);
-    case FI_PART_HISTOGRAMS: return fi_svg_histograms(svg, ctx, &part->is.histograms);
-    default: return fi_svg_heat(svg, ctx, &part->is.heat);
+    case FI_PART_PLOT:
+        return fi_svg_plot(svg, ctx, &part->is.plot);
+    case FI_PART_HISTOGRAMS:
+        return fi_svg_histograms(svg, ctx, &part->is.histograms);
+    default:
+        return fi_svg_heat(svg, ctx, &part->is.heat);
     }
 }
 
@@ -274,11 +276,15 @@ static void (*const makers[])(struct writer *w, const struct fi_part *part) = {
 
 static enum fanin_status add_part(struct writer *w, const struct fi_part *part) {
     switch (part->kind) {
-    case FI_PART_PLOT: return add_plot(w, part, part->is.plot.title, part->is.plot.text);
+    case FI_PART_PLOT:
+        return add_plot(w, part, part->is.plot.title, part->is.plot.text);
     case FI_PART_HISTOGRAMS:
         return add_plot(w, part, part->is.histograms.title, part->is.histograms.text);
-    case FI_PART_HEAT: return add_plot(w, part, part->is.heat.title, part->is.heat.text);
-    default: makers[part->kind](w, part); return FANIN_OK;
+    case FI_PART_HEAT:
+        return add_plot(w, part, part->is.heat.title, part->is.heat.text);
+    default:
+        makers[part->kind](w, part);
+        return FANIN_OK;
     }
 }
 

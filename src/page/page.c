@@ -44,9 +44,8 @@ static const char *const *keep_texts(fanin_page *page, const char *const *texts,
     return copy;
 }
 
-static const struct fanin_page_cell *keep_cells(fanin_page *page,
-                                                const struct fanin_page_cell *cells, int64_t n,
-                                                int64_t m) {
+static const struct fanin_page_cell *
+keep_cells(fanin_page *page, const struct fanin_page_cell *cells, int64_t n, int64_t m) {
     struct fanin_page_cell *copy = keep(page, cells, n, m, sizeof *copy);
     for (int64_t i = 0; copy && i < n * m; i++) copy[i].text = keep_text(page, copy[i].text);
     return copy;
@@ -184,8 +183,8 @@ void fanin_page_add_histograms(fanin_page *page, const char *title, const char *
         copy[i].name = keep_text(page, copy[i].name);
         copy[i].counts = keep(page, copy[i].counts, copy[i].n, 1, sizeof *copy[i].counts);
     }
-    part->is.histograms = (struct fi_part_histograms){
-        keep_text(page, title), keep_text(page, text), keep_text(page, x_title), copy, n};
+    part->is.histograms = (struct fi_part_histograms){keep_text(page, title), keep_text(page, text),
+                                                      keep_text(page, x_title), copy, n};
 }
 
 void fanin_page_add_heat(fanin_page *page, const struct fanin_page_heat *heat) {

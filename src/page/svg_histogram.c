@@ -83,7 +83,8 @@ static void draw_ends(struct fi_text *out, const struct fanin_page_histogram *h,
     fi_svg_text(out, "n e", box->right, y, high);
     const bool free = h->high > h->low && zero > 0 && zero < 1;
     draw_ground(out, box, &at, free ? 1 : 0);
-    if (free && at - box->left > fi_svg_width(low) + 12 && box->right - at > fi_svg_width(high) + 12)
+    if (free && at - box->left > fi_svg_width(low) + 12 &&
+        box->right - at > fi_svg_width(high) + 12)
         fi_svg_text(out, "n m", at, y, "0");
 }
 

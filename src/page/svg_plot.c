@@ -122,8 +122,7 @@ static double widest_label(const struct fi_axis *axis) {
 static bool crowded(const struct fi_axis *axis, double width) {
     for (int i = 1; i < axis->n; i++) {
         const double gap = fi_axis_at(axis, axis->ticks[i]) - fi_axis_at(axis, axis->ticks[i - 1]);
-        const double half =
-            (fi_svg_width(axis->labels[i]) + fi_svg_width(axis->labels[i - 1])) / 2;
+        const double half = (fi_svg_width(axis->labels[i]) + fi_svg_width(axis->labels[i - 1])) / 2;
         if (gap * width < half + 14) return true;
     }
     return false;

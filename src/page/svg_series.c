@@ -202,8 +202,8 @@ static int64_t next_run(struct fi_dot *dots, int64_t n, int64_t *at, int64_t *en
     while (*at < n && isnan(dots[*at].y)) ++*at;
     for (*end = *at; *end < n && !isnan(dots[*end].y);) ++*end;
     const int64_t length = *end - *at;
-    const int64_t share = n > FI_SVG_POINTS ? (int64_t)((double)length / (double)n * FI_SVG_POINTS)
-                                            : FI_SVG_POINTS;
+    const int64_t share =
+        n > FI_SVG_POINTS ? (int64_t)((double)length / (double)n * FI_SVG_POINTS) : FI_SVG_POINTS;
     return thin_line(dots + *at, length, FI_MAX(share, 8));
 }
 

@@ -24,8 +24,8 @@ static double noise(int i) {
 static void add_curves(fanin_page *page) {
     static double y[N_METHODS][N_EPOCHS], low[N_METHODS][N_EPOCHS], high[N_METHODS][N_EPOCHS],
         x[N_EPOCHS], chance[N_EPOCHS];
-    static const char *const names[N_METHODS] = {"kaiming_normal", "xavier_uniform",
-                                                 "lecun_normal", "orthogonal", "truncated_normal"};
+    static const char *const names[N_METHODS] = {"kaiming_normal", "xavier_uniform", "lecun_normal",
+                                                 "orthogonal", "truncated_normal"};
     struct fanin_page_series series[N_METHODS + 1];
     for (int m = 0; m < N_METHODS; m++) {
         for (int i = 0; i < N_EPOCHS; i++) {
@@ -39,8 +39,8 @@ static void add_curves(fanin_page *page) {
         series[m] = (struct fanin_page_series){names[m], FANIN_PAGE_LINE, N_EPOCHS, x,
                                                y[m],     low[m],          high[m]};
     }
-    series[N_METHODS] = (struct fanin_page_series){
-        "chance", FANIN_PAGE_GUIDE, N_EPOCHS, x, chance, NULL, NULL};
+    series[N_METHODS] =
+        (struct fanin_page_series){"chance", FANIN_PAGE_GUIDE, N_EPOCHS, x, chance, NULL, NULL};
     struct fanin_page_plot plot = {.title = "Test error over the epochs",
                                    .text = "Mean of 5 seeds; the band is their `deviation`.",
                                    .x_title = "epoch",
@@ -56,9 +56,9 @@ static void add_curves(fanin_page *page) {
 
 static void add_layers(fanin_page *page) {
     enum { N = 12 };
-    static const char *const names[N] = {"dense1", "tanh1", "dense2", "tanh2", "dense3", "tanh3",
-                                         "dense4", "tanh4", "dense5", "tanh5", "dense6",
-                                         "softmax_cross_entropy"};
+    static const char *const names[N] = {"dense1", "tanh1", "dense2", "tanh2",
+                                         "dense3", "tanh3", "dense4", "tanh4",
+                                         "dense5", "tanh5", "dense6", "softmax_cross_entropy"};
     double y[N], low[N], high[N], predicted[N], few[N], above[N], ring[N];
     for (int i = 0; i < N; i++) {
         predicted[i] = exp(-0.5 * i);
@@ -116,8 +116,7 @@ static void add_cloud(fanin_page *page) {
     for (int i = 0; i < N; i++) x[i] = pow(10, i - 4);
     for (int s = 0; s < ALL; s++) {
         for (int i = 0; i < N; i++) y[s][i] = pow(10, 0.5 * i + 0.3 * s) * (1 + 0.4 * noise(i + s));
-        series[s] =
-            (struct fanin_page_series){names[s], FANIN_PAGE_DOTS, N, x, y[s], NULL, NULL};
+        series[s] = (struct fanin_page_series){names[s], FANIN_PAGE_DOTS, N, x, y[s], NULL, NULL};
     }
     const struct fanin_page_plot plot = {.title = "Sharpness by learning rate, both axes "
                                                   "logarithmic, under a title that goes on for "
@@ -172,8 +171,9 @@ static void add_many(fanin_page *page) {
 static void add_counts(fanin_page *page) {
     enum { N = 9, BINS = 40 };
     static int64_t counts[N][BINS];
-    static const char *const names[N] = {"dense1", "relu1", "dense2", "relu2", "dense3",
-                                         "relu3",  "a_layer_with_a_long_name", "dead", "softmax"};
+    static const char *const names[N] = {
+        "dense1", "relu1",  "dense2", "relu2", "dense3", "relu3", "a_layer_with_a_long_name",
+        "dead",   "softmax"};
     struct fanin_page_histogram h[N];
     for (int i = 0; i < N; i++) {
         for (int k = 0; k < BINS; k++) {
@@ -192,8 +192,8 @@ static void add_maps(fanin_page *page) {
     enum { ROWS = 8, COLUMNS = 10, WIDE = 100 };
     static double values[ROWS * COLUMNS], wide[WIDE * WIDE], edge[COLUMNS], wide_edge[WIDE];
     static const char *const rows[ROWS] = {"0.5", "0.75", "1", "1.25", "1.5", "1.75", "2", "2.25"};
-    static const char *const columns[COLUMNS] = {"2", "4", "8", "16", "32", "64", "128", "256",
-                                                 "512", "1024"};
+    static const char *const columns[COLUMNS] = {"2",  "4",   "8",   "16",  "32",
+                                                 "64", "128", "256", "512", "1024"};
     static char text[WIDE][8];
     static const char *names[WIDE];
     for (int i = 0; i < ROWS * COLUMNS; i++)

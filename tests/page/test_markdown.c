@@ -63,7 +63,8 @@ static int count(const char *text, const char *what) {
     return n;
 }
 static void assert_holds(const char *text, const char *what) {
-    if (!text || !strstr(text, what)) fail_msg("no \"%s\" in:\n%s", what, text ? text : "(nothing)");
+    if (!text || !strstr(text, what))
+        fail_msg("no \"%s\" in:\n%s", what, text ? text : "(nothing)");
 }
 
 /* ---- texts ------------------------------------------------------------------------------------------ */
@@ -80,14 +81,16 @@ static void test_texts(void **state) {
     fanin_page_add_section(page, "# x", "- no list, `a_b|c` is \\ code & <b>\nsame line");
     fanin_page_add_text(page, "12) no number ![x](y) $z$ ~~w~~ @me #1 \x01 \xff \xef\xbf\xbf");
     fanin_page_add_text(page, "` a ` and `unfinished");
+    fanin_page_add_text(page, "``x`a``b`");
     fanin_page_add_notice(page, &notice);
     fanin_page_add_code(page, "t", "x\n````\n<y>\x01", 0);
     write_page(*state, page, &w);
     assert_holds(w.text, "# 1\\. a\\_b\\*c\\*\n\n");
     assert_holds(w.text, "## \\# x\n\n\\- no list, `a_b|c` is \\\\ code \\& \\<b\\> same line\n\n");
-    assert_holds(w.text, "12\\) no number \\!\\[x\\](y) \\$z\\$ \\~\\~w\\~\\~ \\@me \\#1   \xef\xbf\xbd "
-                         "\xef\xbf\xbd");
-    assert_holds(w.text, "`  a  ` and `unfinished`\n\n");
+    assert_holds(w.text,
+                 "12\\) no number \\!\\[x\\](y) \\$z\\$ \\~\\~w\\~\\~ \\@me \\#1   \xef\xbf\xbd "
+                 "\xef\xbf\xbd");
+    assert_holds(w.text, "`  a  ` and `unfinished`\n\nx`ab`\n\n");
     assert_holds(w.text, "> **Caution: not decided · a\\_b**\n>\n> text\n>\n> \\- more\n>\n"
                          "> ```\n> one\n> two\n> ```\n\n");
     assert_holds(w.text, "**t**\n\n`````\nx\n````\n<y> \n`````\n\n");
@@ -98,12 +101,12 @@ static void test_texts(void **state) {
 static void test_tables(void **state) {
     static const double numbers[] = {0.0213456, 1234567, 999999.5,  1e-7,     -0.0,
                                      12,        -2.5,    0.0009999, 99.99999, 123456.7};
-    static const char *const told[] = {"0.02135", "1.235e6", "1000000", "1e-7", "0",
+    static const char *const told[] = {"0.02135", "1.235e6", "1000000",  "1e-7", "0",
                                        "12",      "-2.5",    "9.999e-4", "100",  "123500"};
     fanin_page *page = new_page(*state, "t");
     struct written w;
     static const char *const columns[] = {"name", "a|b", "n"};
-    const struct fanin_page_cell cells[] = {{.text = "x|y"}, {.text = "1"},       {.number = NAN},
+    const struct fanin_page_cell cells[] = {{.text = "x|y"}, {.text = "1"},         {.number = NAN},
                                             {.text = "z"},   {.number = -INFINITY}, {.number = 1}};
     const struct fanin_page_table table = {"T", columns, 3, cells, 2};
     const struct fanin_page_fact fact = {"f", {.number = 0.5}, NULL};
@@ -130,7 +133,9 @@ static void test_json(void **state) {
     fanin_page *page = new_page(*state, "t");
     char json[512];
     struct written w;
-    snprintf(json, sizeof json, "{\"a\":[%s,%s,%s],\"b\":{},\"c\":[],\"d\":[1,{\"e\":1e-07}],\"f\\\"\":18446744073709551615}",
+    snprintf(json, sizeof json,
+             "{\"a\":[%s,%s,%s],\"b\":{},\"c\":[],\"d\":[1,{\"e\":1e-07}],\"f\\\"\":"
+             "18446744073709551615}",
              long_word, long_word, long_word);
     fanin_page_add_code(page, NULL, json, 1);
     fanin_page_add_code(page, NULL, "]]}}[[[{\"", 1);
@@ -448,8 +453,8 @@ static int write_all(const char *path) {
     int failed = fanin_page_create(&page, ctx, "Initializers", "fanin study") != FANIN_OK;
     if (!failed) {
         add_everything(page);
-        failed = fanin_page_write_markdown(page, "study", save_text, save_picture, &study) !=
-                 FANIN_OK;
+        failed =
+            fanin_page_write_markdown(page, "study", save_text, save_picture, &study) != FANIN_OK;
         struct written w = {0};
         failed |= fanin_page_write(page, save_piece, &w) != FANIN_OK;
         failed |= save(&html, html.name, w.text, w.length);
@@ -470,11 +475,11 @@ static int close_ctx(void **state) {
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_texts),      cmocka_unit_test(test_tables),
-        cmocka_unit_test(test_json),       cmocka_unit_test(test_everything),
-        cmocka_unit_test(test_ranges),     cmocka_unit_test(test_left_out),
-        cmocka_unit_test(test_thinned),    cmocka_unit_test(test_links),
-        cmocka_unit_test(test_refused),    cmocka_unit_test(test_each_allocation_fails)};
+        cmocka_unit_test(test_texts),   cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_json),    cmocka_unit_test(test_everything),
+        cmocka_unit_test(test_ranges),  cmocka_unit_test(test_left_out),
+        cmocka_unit_test(test_thinned), cmocka_unit_test(test_links),
+        cmocka_unit_test(test_refused), cmocka_unit_test(test_each_allocation_fails)};
     if (argc > 1) return write_all(argv[1]);
     return cmocka_run_group_tests(tests, open_ctx, close_ctx);
 }

@@ -163,6 +163,44 @@ static void test_sink(void **state) {
     fanin_page_free(page);
 }
 
+/* A page of many plots stays small: few digits, and what series share stands once. */
+static void test_size(void **state) {
+    enum { PLOTS = 40, SERIES = 5, N = 500 };
+    fanin_ctx *ctx = *state;
+    fanin_page *page;
+    struct memory m = {0};
+    static double x[N], y[SERIES][N];
+    struct fanin_page_series series[SERIES];
+    assert_int_equal(fanin_page_create(&page, ctx, "t", "a"), FANIN_OK);
+    for (int s = 0; s < SERIES; s++) {
+        series[s] =
+            (struct fanin_page_series){"name", FANIN_PAGE_LINE, N, s == 3 ? y[3] : x, y[s], 0, 0};
+        for (int i = 0; i < N; i++) {
+            x[i] = 100.0 * i;
+            y[s][i] = sin(i * 0.1 + s) / 3;
+        }
+    }
+    const struct fanin_page_plot plot = {.title = "plot", .series = series, .n_series = SERIES};
+    for (int i = 0; i < PLOTS; i++) fanin_page_add_plot(page, &plot);
+    assert_int_equal(fanin_page_write(page, keep, &m), FANIN_OK);
+    assert_true(m.length < 1500000);
+    json_t *data = data_of(&m), *parts = json_object_get(data, "parts");
+    json_t *list = json_object_get(json_array_get(parts, PLOTS - 1), "series");
+    for (int s = 0; s < SERIES; s++) {
+        json_t *of = json_object_get(json_array_get(list, (size_t)s), "x");
+        assert_int_equal(json_is_string(of), s == 1 || s == 2);
+        if (s == 1) assert_string_equal(json_string_value(of), "same");
+        json_t *ys = json_object_get(json_array_get(list, (size_t)s), "y");
+        for (int i = 0; i < N; i++) {
+            const double is = json_number_value(json_array_get(ys, (size_t)i));
+            assert_true(fabs(is - y[s][i]) <= 5.1e-6 * fabs(y[s][i]));
+        }
+    }
+    json_decref(data);
+    free(m.text);
+    fanin_page_free(page);
+}
+
 static int open_ctx(void **state) {
     return fanin_ctx_create((fanin_ctx **)state, NULL, NULL, 0) != FANIN_OK;
 }
@@ -190,7 +228,8 @@ static int write_page(const char *path) {
 }
 
 int main(int argc, char **argv) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_data), cmocka_unit_test(test_sink)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_data), cmocka_unit_test(test_sink),
+                                       cmocka_unit_test(test_size)};
     if (argc > 1) return write_page(argv[1]);
     return cmocka_run_group_tests(tests, open_ctx, close_ctx);
 }
