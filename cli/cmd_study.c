@@ -19,7 +19,7 @@ struct study_fields {
     struct opt_list set, variants;
     struct opt_count seeds, jobs;
     int quick, plan;
-    const char *part, *dir, *csv;
+    const char *part, *dir, *csv, *markdown;
 };
 
 static const struct opt options[] = {
@@ -40,6 +40,8 @@ static const struct opt options[] = {
      "where NAME.html and NAME.sqlite go; default: here", 0, 0},
     {"csv", 0, OPT_TEXT, offsetof(struct study_fields, csv), "FILE",
      "write all figures as a table too", 0, 0},
+    {"markdown", 0, OPT_TEXT, offsetof(struct study_fields, markdown), "DIR",
+     "write NAME.md with SVG plots too, into DIR", 0, 0},
     {NULL, 0, OPT_FLAG, 0, NULL, NULL, 0, 0}};
 
 struct run {
@@ -135,6 +137,16 @@ static void on_event(void *payload, const struct fanin_study_event *e) {
         tell_run(r, e);
 }
 
+/* A path below a folder (NULL: here). NULL without memory; free with free(). */
+static char *in_folder(const char *dir, const char *name, const char *suffix) {
+    const size_t size = (dir ? strlen(dir) : 0) + strlen(name) + strlen(suffix) + 2;
+    char *path = malloc(size);
+    if (!path) return NULL;
+    const int slash = dir && *dir && dir[strlen(dir) - 1] != '/';
+    snprintf(path, size, "%s%s%s%s", dir ? dir : "", slash ? "/" : "", name, suffix);
+    return path;
+}
+
 /* ---- results ------------------------------------------------------------------------------------------------ */
 
 static const char *const verdicts[] = {[FANIN_CLAIM_HOLDS] = "holds",
@@ -171,8 +183,54 @@ static int tell_claims(const struct run *r) {
     return fails;
 }
 
-static int write_csv_piece(void *file, const char *text, size_t bytes) {
+static int write_piece(void *file, const char *text, size_t bytes) {
     return fanin_file_write(file, text, bytes) != FANIN_OK;
+}
+
+static int write_csv(const struct run *r) {
+    enum fanin_status status = fanin_study_csv(r->study, write_piece, r->csv);
+    if (status == FANIN_OK) status = fanin_file_commit(r->csv);
+    return status == FANIN_OK ? 0 : fail_writing(r->app, status);
+}
+
+/* The file that is written and the folder its pictures go to. */
+struct document {
+    const struct run *r;
+    fanin_file *file;
+    enum fanin_status status; /* of a picture */
+};
+
+static int write_text(void *document, const char *text, size_t bytes) {
+    const struct document *d = document;
+    return fanin_file_write(d->file, text, bytes) != FANIN_OK;
+}
+
+static int write_picture(void *document, const char *name, const char *svg, size_t bytes) {
+    struct document *d = document;
+    fanin_file *file = NULL;
+    char *path = in_folder(d->r->f->markdown, name, "");
+    d->status = path ? fanin_file_create(&file, d->r->app->ctx, path) : FANIN_ERR_MEMORY;
+    if (d->status == FANIN_OK) d->status = fanin_file_write(file, svg, bytes);
+    if (d->status == FANIN_OK) d->status = fanin_file_commit(file);
+    fanin_file_free(file);
+    free(path);
+    return d->status != FANIN_OK;
+}
+
+/* Pictures of an earlier page with more of them stay; the text comes last. */
+static int write_markdown(const struct run *r, const fanin_page *page) {
+    struct document d = {.r = r};
+    const char *name = fanin_study_name(r->study);
+    char *path = in_folder(r->f->markdown, name, ".md");
+    enum fanin_status status =
+        path ? fanin_file_create(&d.file, r->app->ctx, path) : FANIN_ERR_MEMORY;
+    free(path);
+    if (status == FANIN_OK)
+        status = fanin_page_write_markdown(page, name, write_text, write_picture, &d);
+    if (status == FANIN_OK) status = fanin_file_commit(d.file);
+    const int code = status == FANIN_OK ? 0 : fail_writing(r->app, status);
+    fanin_file_free(d.file);
+    return code;
 }
 
 static int write_outputs(const struct run *r) {
@@ -184,11 +242,9 @@ static int write_outputs(const struct run *r) {
     free(line);
     int code =
         status == FANIN_OK ? write_page(r->app, page, r->page) : fail_reading(r->app, status);
+    if (!code && r->f->markdown) code = write_markdown(r, page);
     fanin_page_free(page);
-    if (code || !r->csv) return code;
-    status = fanin_study_csv(r->study, write_csv_piece, r->csv);
-    if (status == FANIN_OK) status = fanin_file_commit(r->csv);
-    return status == FANIN_OK ? 0 : fail_writing(r->app, status);
+    return code || !r->csv ? code : write_csv(r);
 }
 
 static void tell_files(const struct run *r) {
@@ -249,16 +305,6 @@ static int run_all(struct run *r) {
     return results(r);
 }
 
-static char *beside(const struct run *r, const char *suffix) {
-    const char *dir = r->f->dir ? r->f->dir : "", *name = fanin_study_name(r->study);
-    const size_t size = strlen(dir) + strlen(name) + strlen(suffix) + 2;
-    char *path = malloc(size);
-    if (path)
-        snprintf(path, size, "%s%s%s%s", dir, *dir && dir[strlen(dir) - 1] != '/' ? "/" : "", name,
-                 suffix);
-    return path;
-}
-
 static int load(struct run *r, const char *path) {
     const char **variants = calloc((size_t)r->f->variants.n + 1, sizeof *variants);
     if (!variants) return fail_with(EXIT_SYSTEM, "out of memory");
@@ -276,8 +322,8 @@ static int load(struct run *r, const char *path) {
 }
 
 static int open_outputs(struct run *r) {
-    r->page_path = beside(r, ".html");
-    r->store_path = beside(r, ".sqlite");
+    r->page_path = in_folder(r->f->dir, fanin_study_name(r->study), ".html");
+    r->store_path = in_folder(r->f->dir, fanin_study_name(r->study), ".sqlite");
     if (!r->page_path || !r->store_path) return fail_with(EXIT_SYSTEM, "out of memory");
     enum fanin_status status =
         r->f->plan ? FANIN_OK : fanin_file_create(&r->page, r->app->ctx, r->page_path);
