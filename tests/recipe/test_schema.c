@@ -247,6 +247,8 @@ static void test_attributes(void **state) {
                  place ? place->before : "");
         for (int i = 0; (record = fanin_record_at(ctx, fanin_kind(k), i)); i++)
             for (const struct fanin_attr_spec *a = record->attrs; a && a->name; a++, n++) {
+                /* "": a recipe names it nowhere (a study does) */
+                if (!place && record->place && !*record->place) continue;
                 if (!place)
                     fail_msg("%s %s has attributes, but no place of its kind is known",
                              fanin_kind(k), record->name);
