@@ -6,7 +6,7 @@
  *
  *     {"title": …, "above": …, "version": …, "parts": [{"kind": "section", …}, …]}
  *
- * Numbers of tables are exact; those of plots have DIGITS digits, far below a pixel.
+ * Numbers of tables are exact; those of plots have the few digits that tell neighbours apart.
  */
 #include <math.h>
 #include <string.h>
@@ -19,7 +19,7 @@ extern const size_t fi_page_size;
 
 #define TITLE_MARK "@title@"
 #define DATA_MARK "@data@"
-#define DIGITS 6
+#define EXACT 0
 
 /* ---- JSON ------------------------------------------------------------------------------------------ */
 
@@ -29,21 +29,33 @@ static void add_text(struct fi_text *out, const char *key, const char *text) {
 }
 
 /* Not finite: a string that says what it is; the script tells it from a number. */
-static void add_number(struct fi_text *out, double value, bool exact) {
+static void add_number(struct fi_text *out, double value, int digits) {
     char number[FI_NUMBER_SIZE];
-    if (exact)
+    if (digits == EXACT)
         fi_number_exact(number, value);
     else
-        fi_number_short(number, value, DIGITS);
+        fi_number_short(number, value, digits);
     fi_text_add(out, isfinite(value) ? "%s" : "\"%s\"", number);
+}
+
+/* Significant digits for a plot of the values: five, and a thousandth of their span at least. */
+static int digits_of(const double *values, int64_t n) {
+    struct fi_range range = {INFINITY, -INFINITY};
+    for (int64_t i = 0; i < n; i++) fi_range_take(&range, values[i]);
+    const double most = FI_MAX(fabs(range.low), fabs(range.high));
+    double span = range.high - range.low;
+    int digits = 4;
+    for (; span > 0 && span < most && digits < 15; digits++) span *= 10;
+    return FI_MAX(digits, 5);
 }
 
 static void add_numbers(struct fi_text *out, const char *key, const double *values, int64_t n) {
     if (!values) return;
+    const int digits = digits_of(values, n);
     fi_text_add(out, ",\"%s\":[", key);
     for (int64_t i = 0; i < n; i++) {
         if (i) fi_text_add(out, ",");
-        add_number(out, values[i], false);
+        add_number(out, values[i], digits);
     }
     fi_text_add(out, "]");
 }
@@ -60,7 +72,7 @@ static void add_texts(struct fi_text *out, const char *key, const char *const *t
 /* A text as ["text"], a number as it is: the two cannot be taken for each other. */
 static void add_cell(struct fi_text *out, const struct fanin_page_cell *cell) {
     if (!cell->text) {
-        add_number(out, cell->number, true);
+        add_number(out, cell->number, EXACT);
         return;
     }
     fi_text_add(out, "[");
@@ -167,9 +179,9 @@ static void add_histograms(struct fi_text *out, const struct fi_part *part) {
     for (int64_t i = 0; i < all->n; i++) {
         const struct fanin_page_histogram *h = &all->items[i];
         fi_text_add(out, "%s{\"low\":", i ? "," : "");
-        add_number(out, h->low, true);
+        add_number(out, h->low, EXACT);
         fi_text_add(out, ",\"high\":");
-        add_number(out, h->high, true);
+        add_number(out, h->high, EXACT);
         add_text(out, "name", h->name);
         fi_text_add(out, ",\"counts\":[");
         for (int64_t k = 0; k < h->n; k++)

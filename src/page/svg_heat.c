@@ -220,8 +220,9 @@ static void draw_values(struct fi_text *out, const struct map *m) {
     if (!m->told) return;
     for (int64_t i = 0; i < m->columns * m->rows; i++) {
         int rgb[3] = {0};
-        const double x = m->box.left + ((double)(i % m->columns) + 0.5) * m->cell_width;
-        const double y = m->box.top + ((double)(i / m->columns) + 0.5) * m->cell_height + 5;
+        const int64_t row = i / m->columns, column = i % m->columns;
+        const double x = m->box.left + ((double)column + 0.5) * m->cell_width;
+        const double y = m->box.top + ((double)row + 0.5) * m->cell_height + 5;
         if (m->levels[i] >= 0) color_of(m->levels[i], rgb);
         const char *classes = m->levels[i] < 0 ? "n m" : rgb[1] > 120 ? "n m b" : "n m w";
         fi_number_told(number, m->values[i], 2);

@@ -104,9 +104,10 @@ static void draw_one(struct fi_text *out, const struct fanin_page_histogram *h,
     char name[FI_SVG_LABEL];
     struct fi_axis axis;
     struct fi_box box;
-    box.left = MARGIN + (double)(place % grid->columns) * (grid->width + GAP);
+    const int64_t row = place / grid->columns, column = place % grid->columns;
+    box.left = MARGIN + (double)column * (grid->width + GAP);
     box.right = box.left + grid->width;
-    box.top = grid->top + (double)(place / grid->columns) * grid->row + FI_SVG_LINE;
+    box.top = grid->top + (double)row * grid->row + FI_SVG_LINE;
     box.bottom = box.top + grid->bars;
     fi_svg_fit(name, h->name, grid->width);
     fi_svg_text(out, "i", box.left, box.top - 6, name);
@@ -140,8 +141,8 @@ enum fanin_status fi_svg_histograms(struct fi_text *out, fanin_ctx *ctx,
     struct fi_text desc;
     const struct grid grid = grid_of(all, fi_svg_title(&title, all->title) + 4);
     if (grid.n == 0) return FANIN_OK;
-    const double bottom =
-        grid.top + grid.row * (double)((grid.n + grid.columns - 1) / grid.columns);
+    const int64_t rows = (grid.n + grid.columns - 1) / grid.columns;
+    const double bottom = grid.top + grid.row * (double)rows;
     fi_text_init(&desc, ctx);
     describe(&desc, all);
     fi_svg_begin(out, bottom + (all->x_title ? 22 : 0), &title, all->title, desc.data);

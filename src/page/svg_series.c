@@ -256,7 +256,7 @@ static void draw_lines(struct fi_text *out, const struct fi_curve *curve, struct
     close_path(out);
     if (!alone || curve->style == FANIN_PAGE_GUIDE) return;
     open_marks(out, curve, false);
-    for (at = 0; (n = next_run(places, curve->n, &at, &end)) > 0; at = end)
+    for (at = 0; next_run(places, curve->n, &at, &end) > 0; at = end)
         if (end - at == 1) add_mark(out, curve, places[at].x, places[at].y);
     close_path(out);
 }
