@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "kernel/kernel.h"
 #include "kernel/math.h"
@@ -89,9 +90,9 @@ static void measure(const struct fi_look *look, double loss) {
         fi_measure_figures(look->measure, i, &f);
         add_figures(&check->layers[i], &f);
     }
+    fi_measure_all_rms(check->ctx, net, look->trainer->grads[0], look->rms);
     for (int i = 0; i < net->n_params; i++)
-        add_figure(&check->params[i].grad_measured, &check->params[i].grad_spread,
-                   fi_measure_rms(check->ctx, &net->params[i], look->trainer->grads[0]));
+        add_figure(&check->params[i].grad_measured, &check->params[i].grad_spread, look->rms[i]);
     add_figure(&check->result.loss, &check->result.loss_spread, loss);
 }
 
@@ -137,10 +138,8 @@ static void take_prediction(const struct fi_look *look, const struct fi_predicti
         l->begun_anew = p->nodes[i].measured;
         l->chi = p->nodes[i].chi;
     }
-    for (int i = 0; i < look->net->n_params; i++) {
+    for (int i = 0; i < look->net->n_params; i++)
         check->params[i].grad_predicted = sqrt(p->params[i].grad);
-        check->params[i].rms = fi_measure_rms(check->ctx, &look->net->params[i], look->origin);
-    }
 }
 
 static void histogram(struct fanin_check_histogram *h, const struct fanin_tensor *t, int64_t rows) {
@@ -160,6 +159,20 @@ static void histogram(struct fanin_check_histogram *h, const struct fanin_tensor
             const int64_t bin = (int64_t)(((double)t->data[r * t->ld + c] - h->low) / width);
             h->counts[FI_MIN(bin, FANIN_CHECK_BINS - 1)]++;
         }
+}
+
+static void histograms_of(void *arg, int64_t node) {
+    const struct fi_look *look = arg;
+    const struct fi_exec *e = look->trainer->exec;
+    histogram(&look->check->layers[node].values, &e->y[node], look->batch.rows);
+    histogram(&look->check->layers[node].grads, &e->dy[node], look->batch.rows);
+}
+
+static void find_histograms(struct fi_look *look) {
+    double cells = 0;
+    for (int i = 0; i < look->net->n_nodes; i++) cells += (double)look->net->nodes[i].shape.cols;
+    fi_parallel(look->check->ctx, look->net->n_nodes, 10 * cells * (double)look->batch.rows,
+                histograms_of, look);
 }
 
 /* Tied are the classes of the symmetry guard; the others are of the batch. */
@@ -182,8 +195,7 @@ static enum fanin_status find_units(const struct fi_look *look) {
     return FANIN_OK;
 }
 
-static enum fanin_status look_closely(const struct fi_look *look,
-                                      const struct fanin_check_options *options) {
+static enum fanin_status look_closely(struct fi_look *look) {
     struct fanin_check *check = look->check;
     const struct fi_predict_source source = {.model = look->model,
                                              .exec = look->trainer->exec,
@@ -193,12 +205,9 @@ static enum fanin_status look_closely(const struct fi_look *look,
     FI_TRY(fi_predict(&check->arena, &check->prediction, &source));
     take_prediction(look, &check->prediction);
     FI_TRY(fi_check_depth(look));
-    for (int i = 0; i < look->net->n_nodes; i++) {
-        histogram(&check->layers[i].values, &look->trainer->exec->y[i], look->batch.rows);
-        histogram(&check->layers[i].grads, &look->trainer->exec->dy[i], look->batch.rows);
-    }
+    find_histograms(look);
     FI_TRY(find_units(look));
-    return fi_check_start(look, options->sharpness != 0);
+    return fi_check_start(look);
 }
 
 /* ---- the band -------------------------------------------------------------------------------------- */
@@ -229,33 +238,57 @@ static enum fanin_status find_bands(struct fanin_check *check, const fanin_net *
     return FANIN_OK;
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------- */
+/* ---- one start ------------------------------------------------------------------------------------- */
 
-enum fanin_status fi_check_create(fanin_check **out, fanin_ctx *ctx) {
-    *out = fi_alloc(ctx, 1, sizeof **out);
-    if (!*out) return FANIN_ERR_MEMORY;
-    (*out)->ctx = ctx;
-    (*out)->result.sharpness = NAN;
-    fi_arena_init(&(*out)->arena, ctx);
-    return FANIN_OK;
+/* Parameters that no gradient moves but a batch does, one behind the other. */
+static void copy_statistics(const fanin_net *net, fi_real *params, fi_real *kept, bool back) {
+    for (int i = 0; i < net->n_params; i++) {
+        const struct fi_param *p = &net->params[i];
+        if (p->spec.trainable) continue;
+        memcpy(back ? params + p->offset : kept, back ? kept : params + p->offset,
+               (size_t)p->size * sizeof *kept);
+        kept += p->size;
+    }
 }
 
-static enum fanin_status look_at(struct fi_look *look, const struct fanin_check_options *options,
-                                 struct source sources[2]) {
+void fi_check_restore(const struct fi_look *look) {
+    fi_trainer_undo_first(look->trainer);
+    copy_statistics(look->net, look->model->params, look->statistics, true);
+}
+
+/* A clock, in seconds. */
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static enum fanin_status look_at(struct fi_look *look) {
     struct fanin_check *check = look->check;
     double loss;
-    look->batch = (struct fi_batch){.load = load,
-                                    .arg = &sources[0],
-                                    .rows = check->result.batch,
-                                    .weighted = fi_data_weighted(look->data, FANIN_TRAIN)};
-    look->unseen = look->batch;
-    look->unseen.arg = &sources[1];
+    const double began = now();
     FI_TRY(fi_trainer_probe(look->trainer, &look->batch, &loss));
+    const double took = now() - began;
+    check->result.seconds = check->seeds > 0 ? FI_MIN(check->result.seconds, took) : took;
+    if (check->seeds == 0) check->result.loss_first = loss;
     measure(look, loss);
-    check->seeds++;
-    if (check->seeds > 1) return FANIN_OK;
-    return look_closely(look, options);
+    return check->seeds++ > 0 ? FANIN_OK : look_closely(look);
 }
+
+enum fanin_status fi_check_add(fanin_check *check) {
+    struct fi_look *look = &check->look;
+    copy_statistics(look->net, look->model->params, look->statistics, false);
+    if (check->seeds == 0) {
+        fi_measure_all_rms(check->ctx, look->net, look->model->params, look->rms);
+        for (int i = 0; i < look->net->n_params; i++) check->params[i].rms = look->rms[i];
+    }
+    fi_exec_keys(look->trainer->exec);
+    const enum fanin_status status = look_at(look);
+    fi_check_restore(look);
+    return status;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------------- */
 
 /* How many rows are looked at. */
 static int64_t choose_batch(const fanin_data *data, const struct fanin_train_options *train,
@@ -266,71 +299,88 @@ static int64_t choose_batch(const fanin_data *data, const struct fanin_train_opt
     return FI_MIN(rows, fanin_data_rows(data, FANIN_TRAIN));
 }
 
-enum fanin_status fi_check_add(fanin_check *check, fanin_model *model, const fanin_data *data,
-                               const struct fanin_train_options *train,
-                               const struct fanin_check_options *options) {
-    struct fanin_check_result *r = &check->result;
-    struct fanin_train_options watching = *train;
-    struct fi_look look = {
-        .check = check, .model = model, .net = model->net, .data = data, .train = train};
-    struct source sources[2] = {{.data = data, .raw = model->task != FANIN_REGRESSION}};
-    if (options->batch < 0 || options->batch > LIMIT)
-        return fi_fail(check->ctx, FANIN_ERR_ARGUMENT,
-                       "a check looks at up to %d samples, not %lld", LIMIT,
-                       (long long)options->batch);
-    if (check->seeds == 0) {
-        r->batch = choose_batch(data, train, options);
-        r->seed = model->seed;
-        FI_TRY(name_parts(check, model->net));
-    }
-    watching.batch = r->batch;
-    watching.shards = 1;
-    watching.allow_symmetric = 1;
-    const int64_t size = model->net->param_size;
-    struct fi_arena work;
-    fi_arena_init(&work, check->ctx);
-    int64_t *index = fi_arena_alloc(&work, 2 * r->batch, sizeof *index);
-    /* Of later starts only statistics move, and nobody looks at them. */
-    const int64_t kept = check->seeds == 0 ? size : 0;
-    fi_real *origin = fi_arena_alloc(&work, kept, sizeof *origin);
-    struct fi_measure gathered;
-    enum fanin_status status = fi_measure_create(&gathered, &work, model->net);
-    look.measure = &gathered;
-    if (!index || !origin || status != FANIN_OK) {
-        fi_arena_free(&work);
-        return FANIN_ERR_MEMORY;
-    }
-    memcpy(origin, model->params, (size_t)kept * sizeof *origin);
-    look.origin = origin;
-    fi_data_order(data, FANIN_TRAIN, r->seed, 0, 0, r->batch, index);
-    fi_data_order(data, FANIN_TRAIN, r->seed, 0,
-                  FI_MIN(r->batch, fanin_data_rows(data, FANIN_TRAIN) - r->batch), r->batch,
-                  index + r->batch);
-    sources[1] = sources[0];
-    sources[0].index = index;
-    sources[1].index = index + r->batch;
-    status = fi_trainer_create(&look.trainer, model, &watching, true);
-    if (status == FANIN_OK) status = look_at(&look, options, sources);
-    fanin_trainer_free(look.trainer);
-    memcpy(model->params, origin, (size_t)kept * sizeof *origin);
-    fi_arena_free(&work);
-    return status;
+/* Both batches: the first rows in the order of the first epoch, and those behind them. */
+static enum fanin_status choose_rows(struct fi_look *look) {
+    const int64_t rows = look->check->result.batch;
+    const int64_t rest = fanin_data_rows(look->data, FANIN_TRAIN) - rows;
+    struct source *sources = fi_arena_alloc(&look->work, 2, sizeof *sources);
+    int64_t *index = fi_arena_alloc(&look->work, 2 * rows, sizeof *index);
+    if (!sources || !index) return FANIN_ERR_MEMORY;
+    fi_data_order(look->data, FANIN_TRAIN, look->model->seed, 0, 0, rows, index);
+    fi_data_order(look->data, FANIN_TRAIN, look->model->seed, 0, FI_MIN(rows, rest), rows,
+                  index + rows);
+    for (int i = 0; i < 2; i++)
+        sources[i] = (struct source){.data = look->data,
+                                     .index = index + i * rows,
+                                     .raw = look->model->task != FANIN_REGRESSION};
+    look->batch = (struct fi_batch){.load = load,
+                                    .arg = &sources[0],
+                                    .rows = rows,
+                                    .weighted = fi_data_weighted(look->data, FANIN_TRAIN)};
+    look->unseen = look->batch;
+    look->unseen.arg = &sources[1];
+    return FANIN_OK;
 }
 
-enum fanin_status fi_check_finish(fanin_check *check, fanin_model *first, const fanin_data *data,
-                                  const struct fanin_train_options *train) {
-    struct fi_policies policies;
-    const struct fi_look look = {.check = check,
-                                 .model = first,
-                                 .net = first->net,
-                                 .data = data,
-                                 .train = train,
-                                 .policies = &policies};
+static enum fanin_status prepare(struct fi_look *look) {
+    struct fanin_train_options watching = *look->train;
+    const fanin_net *net = look->net;
+    int64_t statistics = 0;
+    for (int i = 0; i < net->n_params; i++)
+        statistics += net->params[i].spec.trainable ? 0 : net->params[i].size;
+    look->statistics = fi_arena_alloc(&look->work, statistics, sizeof *look->statistics);
+    look->rms = fi_arena_alloc(&look->work, net->n_params, sizeof *look->rms);
+    look->measure = fi_arena_alloc(&look->work, 1, sizeof *look->measure);
+    if (!look->statistics || !look->rms || !look->measure) return FANIN_ERR_MEMORY;
+    FI_TRY(name_parts(look->check, net));
+    FI_TRY(choose_rows(look));
+    FI_TRY(fi_measure_create(look->measure, &look->work, net));
+    watching.batch = look->batch.rows;
+    watching.shards = 1;
+    watching.allow_symmetric = 1;
+    return fi_trainer_create(&look->trainer, look->model, &watching, true);
+}
+
+enum fanin_status fi_check_begin(fanin_check **out, fanin_model *model, const fanin_data *data,
+                                 const struct fanin_train_options *train,
+                                 const struct fanin_check_options *options) {
+    *out = NULL;
+    if (options->batch < 0 || options->batch > LIMIT)
+        return fi_fail(model->ctx, FANIN_ERR_ARGUMENT,
+                       "a check looks at up to %d samples, not %lld", LIMIT,
+                       (long long)options->batch);
+    fanin_check *check = fi_alloc(model->ctx, 1, sizeof *check);
+    if (!check) return FANIN_ERR_MEMORY;
+    check->ctx = model->ctx;
+    check->result.sharpness = NAN;
+    check->result.batch = choose_batch(data, train, options);
+    check->result.seed = model->seed;
+    fi_arena_init(&check->arena, model->ctx);
+    check->look = (struct fi_look){.check = check,
+                                   .model = model,
+                                   .net = model->net,
+                                   .data = data,
+                                   .train = train,
+                                   .sharpness = options->sharpness != 0};
+    fi_arena_init(&check->look.work, model->ctx);
+    *out = check;
+    return prepare(&check->look);
+}
+
+enum fanin_status fi_check_finish(fanin_check *check) {
+    struct fi_look *look = &check->look;
     settle(check);
     check->result.seeds = check->seeds;
-    FI_TRY(fi_policies_create(&policies, &check->arena, first->net, train, NULL));
-    FI_TRY(find_bands(check, first->net));
-    return fi_check_find(&look);
+    look->policies = &look->trainer->policies;
+    FI_TRY(find_bands(check, look->net));
+    return fi_check_find(look);
+}
+
+void fi_check_end(fanin_check *check) {
+    if (!check) return;
+    fanin_trainer_free(check->look.trainer);
+    fi_arena_free(&check->look.work);
+    check->look = (struct fi_look){0};
 }
 
 enum fanin_status fanin_model_check(fanin_check **out, fanin_model *model, const fanin_data *data,
@@ -338,14 +388,15 @@ enum fanin_status fanin_model_check(fanin_check **out, fanin_model *model, const
                                     const struct fanin_check_options *options) {
     static const struct fanin_check_options plain = {.size = sizeof plain};
     static const struct fanin_train_options defaults = {.size = sizeof defaults};
+    fanin_check *check = NULL;
     *out = NULL;
-    fanin_check *check;
-    FI_TRY(fi_check_create(&check, model->ctx));
-    if (!train) train = &defaults;
     enum fanin_status status = fi_check_data(model, data);
     if (status == FANIN_OK)
-        status = fi_check_add(check, model, data, train, options ? options : &plain);
-    if (status == FANIN_OK) status = fi_check_finish(check, model, data, train);
+        status = fi_check_begin(&check, model, data, train ? train : &defaults,
+                                options ? options : &plain);
+    if (status == FANIN_OK) status = fi_check_add(check);
+    if (status == FANIN_OK) status = fi_check_finish(check);
+    fi_check_end(check);
     if (status != FANIN_OK) {
         fanin_check_free(check);
         return status;

@@ -17,6 +17,23 @@
 #include "measure/measure.h"
 #include "train/train.h"
 
+/* What is looked at: the model as it stands, of one start after the other. */
+struct fi_look {
+    struct fanin_check *check;
+    fanin_model *model;
+    const fanin_net *net;
+    const fanin_data *data;
+    const struct fanin_train_options *train;
+    bool sharpness;
+    struct fi_arena work;               /* as long as starts are looked at */
+    fanin_trainer *trainer;             /* watching; has just probed the batch */
+    struct fi_measure *measure;         /* of that batch */
+    const struct fi_policies *policies; /* for findings */
+    struct fi_batch batch, unseen;      /* the rows after it, as far as there are */
+    fi_real *statistics; /* of the model, as they were: what is run moves them */
+    double *rms;         /* room, for each parameter */
+};
+
 struct fanin_check {
     fanin_ctx *ctx;
     struct fi_arena arena;
@@ -29,20 +46,7 @@ struct fanin_check {
     const char *optim; /* the optimizer's name */
     struct fi_prediction prediction;
     struct fi_symmetry symmetry; /* of the first start */
-};
-
-/* One start that is being looked at. */
-struct fi_look {
-    struct fanin_check *check;
-    fanin_model *model;
-    const fanin_net *net;
-    const fanin_data *data;
-    const struct fanin_train_options *train;
-    fanin_trainer *trainer;             /* watching; has just probed the batch; NULL for findings */
-    struct fi_measure *measure;         /* of that batch */
-    const struct fi_policies *policies; /* for findings */
-    struct fi_batch batch, unseen;      /* the rows after it, as far as there are */
-    const fi_real *origin; /* the model's parameters as they were: what is run moves statistics */
+    struct fi_look look;
 };
 
 /* ---- the parts (check.c calls them in this order) ------------------------------------------------ */
@@ -50,10 +54,11 @@ struct fi_look {
 /* Depth scales of plain layers, from the prediction. */
 enum fanin_status fi_check_depth(const struct fi_look *look);
 /* Gradient norm, update to weight, time, memory; sharpness if asked for. */
-enum fanin_status fi_check_start(const struct fi_look *look, bool sharpness);
-
+enum fanin_status fi_check_start(const struct fi_look *look);
 /* The first update tried: how far it moves each tensor, what it does to the loss. */
 enum fanin_status fi_check_trial(const struct fi_look *look);
+/* The model as it was before it was looked at. */
+void fi_check_restore(const struct fi_look *look);
 
 /* ---- findings ------------------------------------------------------------------------------------- */
 
@@ -95,14 +100,17 @@ int fi_check_host_before(const struct fi_look *look, int node, int (*stop)(const
 
 /* ---- the whole ------------------------------------------------------------------------------------- */
 
-enum fanin_status fi_check_create(fanin_check **out, fanin_ctx *ctx);
-/* Looks at one start more; models of all starts have the same net. The first decides the batch, and
- * its model is left as it was; the others are left with statistics of the batch. */
-enum fanin_status fi_check_add(fanin_check *check, fanin_model *model, const fanin_data *data,
-                               const struct fanin_train_options *train,
-                               const struct fanin_check_options *options);
+/* Allocates what every start needs; the model decides the batch. Options and data must outlive the
+ * check's end. After an error *out is NULL or to be freed, like all checks. */
+enum fanin_status fi_check_begin(fanin_check **out, fanin_model *model, const fanin_data *data,
+                                 const struct fanin_train_options *train,
+                                 const struct fanin_check_options *options);
+/* Looks at the model as it stands, and leaves it so. The first time all is looked at; then, when it
+ * was started anew, what tells the spread. */
+enum fanin_status fi_check_add(fanin_check *check);
 /* When all starts are seen: spreads, bands, findings about the first, the verdict. */
-enum fanin_status fi_check_finish(fanin_check *check, fanin_model *first, const fanin_data *data,
-                                  const struct fanin_train_options *train);
+enum fanin_status fi_check_finish(fanin_check *check);
+/* Frees everything but the result; check may be NULL. */
+void fi_check_end(fanin_check *check);
 
 #endif

@@ -35,11 +35,16 @@ static double share_left(double power, double rho) {
  * is smooth in. */
 #define SHARES 1024
 #define REACH 1.0 /* -ln ρ; there the share is below e^-40 */
-struct shares {
+struct fi_shares {
+    bool made;
+    double power; /* that of the series */
     double at[SHARES + 2];
 };
 
-static void make_shares(struct shares *out, double power) {
+static void make_shares(struct fi_shares *out, double power) {
+    if (out->made && out->power == power) return;
+    out->made = true;
+    out->power = power;
     for (int i = 0; i < SHARES + 2; i++) {
         const double root = i * sqrt(REACH) / SHARES;
         out->at[i] = share_left(power, fi_exp(-root * root));
@@ -47,7 +52,7 @@ static void make_shares(struct shares *out, double power) {
     out->at[0] = 1;
 }
 
-static double look_up(const struct shares *table, double rho) {
+static double look_up(const struct fi_shares *table, double rho) {
     if (rho >= 1) return 1;
     if (rho <= fi_exp(-REACH)) return 0;
     const double x = sqrt(-fi_log(rho) / REACH) * SHARES;
@@ -59,7 +64,7 @@ struct work {
     const struct fi_activation *f;
     const struct fanin_signal *x, *y;
     struct series value, slope;
-    struct shares *shares;           /* of value, of slope */
+    struct fi_shares *shares;           /* of value, of slope */
     double *slope_second;            /* [n], then [n][n] */
     double rise[TERMS], fall[TERMS]; /* h_k+1 = rise z h_k - fall h_k-1 */
 };
@@ -113,7 +118,7 @@ static void expand(void *arg, int64_t a) {
     w->slope.rest[a] = FI_MAX(slope_second, 0);
 }
 
-static double pair(const struct series *s, const struct shares *shares, int64_t a, int64_t b,
+static double pair(const struct series *s, const struct fi_shares *shares, int64_t a, int64_t b,
                    int first, double rho) {
     const double *fa = s->terms + a * TERMS, *fb = s->terms + b * TERMS;
     double sum = 0;
@@ -134,39 +139,44 @@ static void activate_row(void *arg, int64_t a) {
     }
 }
 
-enum fanin_status fi_gram_activate(fanin_ctx *ctx, const struct fi_activation *f,
-                                   const struct fanin_signal *x, const struct fanin_signal *y,
-                                   double *slopes) {
+static enum fanin_status make_room(struct fi_arena *arena, struct fi_gram *gram, int64_t n) {
+    const int64_t size = n * (2 * TERMS + 3) + n * n;
+    if (!gram->numbers) {
+        gram->shares = fi_arena_alloc(arena, 2, sizeof *gram->shares);
+        gram->numbers = fi_arena_alloc(arena, size, sizeof *gram->numbers);
+        if (!gram->shares || !gram->numbers) return FANIN_ERR_MEMORY;
+    }
+    memset(gram->numbers, 0, (size_t)size * sizeof *gram->numbers);
+    return FANIN_OK;
+}
+
+enum fanin_status fi_gram_activate(struct fi_arena *arena, struct fi_gram *gram,
+                                   const struct fi_activation *f, const struct fanin_signal *x,
+                                   const struct fanin_signal *y, double *slopes) {
     const int64_t n = x->n;
-    struct fi_arena arena;
     struct work w = {.f = f, .x = x, .y = y};
-    fi_arena_init(&arena, ctx);
-    w.shares = fi_arena_alloc(&arena, 2, sizeof *w.shares);
-    double *numbers = fi_arena_alloc(&arena, n * (2 * TERMS + 3) + n * n, sizeof *numbers);
-    const bool ready = w.shares && numbers;
-    if (ready) {
-        w.value.terms = numbers;
-        w.slope.terms = numbers + n * TERMS;
-        w.value.rest = numbers + 2 * n * TERMS;
-        w.slope.rest = w.value.rest + n;
-        w.slope_second = w.slope.rest + n;
-        find_powers(&w);
-        make_shares(&w.shares[0], w.value.power);
-        make_shares(&w.shares[1], w.slope.power);
-        for (int k = 0; k < TERMS; k++) {
-            w.rise[k] = 1 / sqrt(k + 1);
-            w.fall[k] = sqrt(k) / sqrt(k + 1);
-        }
-        fi_parallel(ctx, n, 1e5 * (double)n, expand, &w);
-        fi_parallel(ctx, n, 100.0 * (double)(n * n), activate_row, &w);
-        for (int64_t a = 0; a < n; a++) {
-            slopes[a * n + a] = w.slope_second[a];
-            for (int64_t b = 0; b < a; b++) {
-                y->cov[b * n + a] = y->cov[a * n + b];
-                slopes[a * n + b] = slopes[b * n + a] = w.slope_second[n + a * n + b];
-            }
+    FI_TRY(make_room(arena, gram, n));
+    w.shares = gram->shares;
+    w.value.terms = gram->numbers;
+    w.slope.terms = gram->numbers + n * TERMS;
+    w.value.rest = gram->numbers + 2 * n * TERMS;
+    w.slope.rest = w.value.rest + n;
+    w.slope_second = w.slope.rest + n;
+    find_powers(&w);
+    make_shares(&w.shares[0], w.value.power);
+    make_shares(&w.shares[1], w.slope.power);
+    for (int k = 0; k < TERMS; k++) {
+        w.rise[k] = 1 / sqrt(k + 1);
+        w.fall[k] = sqrt(k) / sqrt(k + 1);
+    }
+    fi_parallel(arena->ctx, n, 1e5 * (double)n, expand, &w);
+    fi_parallel(arena->ctx, n, 100.0 * (double)(n * n), activate_row, &w);
+    for (int64_t a = 0; a < n; a++) {
+        slopes[a * n + a] = w.slope_second[a];
+        for (int64_t b = 0; b < a; b++) {
+            y->cov[b * n + a] = y->cov[a * n + b];
+            slopes[a * n + b] = slopes[b * n + a] = w.slope_second[n + a * n + b];
         }
     }
-    fi_arena_free(&arena);
-    return ready ? FANIN_OK : FANIN_ERR_MEMORY;
+    return FANIN_OK;
 }

@@ -16,9 +16,16 @@
 
 #include "check/theory.h"
 
-/* y->mean, y->cov, and slopes[ab] = E[f′(u_a) f′(u_b)]. */
-enum fanin_status fi_gram_activate(fanin_ctx *ctx, const struct fi_activation *f,
-                                   const struct fanin_signal *x, const struct fanin_signal *y,
-                                   double *slopes);
+/* Room, and tables that the layers of a net have in common; begins as 0. */
+struct fi_gram {
+    struct fi_shares *shares; /* of values, of slopes */
+    double *numbers;
+};
+
+/* y->mean, y->cov, and slopes[ab] = E[f′(u_a) f′(u_b)]; all signals of a gram have as many samples.
+ * Memory is the arena's. */
+enum fanin_status fi_gram_activate(struct fi_arena *arena, struct fi_gram *gram,
+                                   const struct fi_activation *f, const struct fanin_signal *x,
+                                   const struct fanin_signal *y, double *slopes);
 
 #endif

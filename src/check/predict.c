@@ -17,6 +17,7 @@ struct walk {
     const fanin_net *net;
     int64_t n;
     double *scratch; /* 4 n² */
+    struct fi_gram *gram;
     bool *random;    /* per node: a weight or noise lies at or before it */
 };
 
@@ -81,7 +82,7 @@ static enum fanin_status forward_node(const struct walk *w, int node) {
         const struct fi_activation f = {.curve = here->op->curve, .attrs = here->attrs};
         law->slopes = fi_arena_alloc(w->arena, w->n * w->n, sizeof(double));
         if (!law->slopes) return FANIN_ERR_MEMORY;
-        FI_TRY(fi_gram_activate(w->arena->ctx, &f, &w->out->nodes[here->inputs[0]].signal,
+        FI_TRY(fi_gram_activate(w->arena, w->gram, &f, &w->out->nodes[here->inputs[0]].signal,
                                 &law->signal, law->slopes));
     } else {
         law->measured = true;
@@ -206,7 +207,9 @@ enum fanin_status fi_predict(struct fi_arena *arena, struct fi_prediction *out,
                              const struct fi_predict_source *source) {
     const fanin_net *net = source->model->net;
     const int64_t n = source->rows;
-    struct walk w = {.arena = arena, .out = out, .source = source, .net = net, .n = n};
+    struct fi_gram gram = {0};
+    struct walk w = {
+        .arena = arena, .out = out, .source = source, .net = net, .n = n, .gram = &gram};
     *out = (struct fi_prediction){.n = n};
     out->nodes = fi_arena_alloc(arena, net->n_nodes, sizeof *out->nodes);
     out->params = fi_arena_alloc(arena, net->n_params, sizeof *out->params);

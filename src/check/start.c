@@ -56,7 +56,7 @@ static enum fanin_status loss_of_constant(const struct fi_look *look) {
 
 struct power {
     const struct fi_look *look;
-    fi_real *v, *plus;
+    fi_real *origin, *v, *plus;
     int64_t n;
     double shift; /* of all eigenvalues */
 };
@@ -65,7 +65,7 @@ struct power {
 static enum fanin_status gradient_at(const struct power *p, double step) {
     double loss;
     for (int64_t i = 0; i < p->n; i++)
-        p->look->model->params[i] = p->look->origin[i] + (fi_real)step * p->v[i];
+        p->look->model->params[i] = p->origin[i] + (fi_real)step * p->v[i];
     return fi_trainer_probe(p->look->trainer, &p->look->batch, &loss);
 }
 
@@ -102,7 +102,7 @@ static double begin_direction(const struct power *p) {
             /* the gradient is a good direction to begin with, and 0 where nothing may move */
             p->v[i] = p->look->trainer->grads[0][i];
             norm += (double)p->v[i] * (double)p->v[i];
-            size += (double)p->look->origin[i] * (double)p->look->origin[i];
+            size += (double)p->origin[i] * (double)p->origin[i];
         }
     }
     norm = sqrt(norm);
@@ -120,7 +120,7 @@ static enum fanin_status iterate_all(struct power *p, double *lambda) {
         if (fabs(*lambda - before) <= ARRIVED * fabs(*lambda)) break;
         before = *lambda;
     }
-    memcpy(p->look->model->params, p->look->origin, (size_t)p->n * sizeof(fi_real));
+    memcpy(p->look->model->params, p->origin, (size_t)p->n * sizeof(fi_real));
     return status;
 }
 
@@ -140,16 +140,20 @@ static enum fanin_status find_sharpness(const struct fi_look *look) {
     struct power p = {.look = look, .n = look->net->param_size};
     enum fanin_status status = FANIN_ERR_MEMORY;
     fi_arena_init(&work, look->check->ctx);
+    p.origin = fi_arena_alloc(&work, p.n, sizeof(fi_real));
     p.v = fi_arena_alloc(&work, p.n, sizeof(fi_real));
     p.plus = fi_arena_alloc(&work, p.n, sizeof(fi_real));
-    if (p.v && p.plus) status = find_largest(&p, &look->check->result.sharpness);
+    if (p.origin && p.v && p.plus) {
+        memcpy(p.origin, look->model->params, (size_t)p.n * sizeof(fi_real));
+        status = find_largest(&p, &look->check->result.sharpness);
+    }
     fi_arena_free(&work);
     return status;
 }
 
 /* ---- all of it -------------------------------------------------------------------------------------- */
 
-enum fanin_status fi_check_start(const struct fi_look *look, bool sharpness) {
+enum fanin_status fi_check_start(const struct fi_look *look) {
     struct fanin_check_result *r = &look->check->result;
     const fanin_trainer *t = look->trainer;
     const int64_t size = look->net->param_size;
@@ -157,6 +161,10 @@ enum fanin_status fi_check_start(const struct fi_look *look, bool sharpness) {
     FI_TRY(loss_of_constant(look));
     r->bytes = (double)((t->exec->planned + size * (2 + t->update.optim->n_states)) *
                         (int64_t)sizeof(fi_real));
-    if (sharpness) FI_TRY(find_sharpness(look));
+    if (look->sharpness) {
+        double loss;
+        FI_TRY(find_sharpness(look));
+        FI_TRY(fi_trainer_probe(look->trainer, &look->batch, &loss));
+    }
     return fi_check_trial(look);
 }

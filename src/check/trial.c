@@ -16,7 +16,6 @@
  */
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 #include "check/check.h"
 #include "kernel/kernel.h"
@@ -63,33 +62,31 @@ static double reach_of(const fanin_trainer *t, int64_t steps, int64_t steps_per_
 
 /* ---- the first update ------------------------------------------------------------------------------ */
 
-static double seconds_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 struct results {
     struct fanin_tensor z, dz;
     double loss;
 };
 
-/* Looks at a batch (fi_trainer_look or fi_trainer_probe) and keeps what came of it. */
-static enum fanin_status run(const struct fi_look *look, const struct fi_batch *batch,
-                             enum fanin_status (*by)(fanin_trainer *, const struct fi_batch *,
-                                                     double *),
-                             struct fi_arena *work, struct results *out) {
+/* Keeps what came of the batch that was run last. */
+static enum fanin_status keep(const struct fi_look *look, struct fi_arena *work,
+                              struct results *out) {
     const int result = fi_net_result(look->net);
     const struct fi_exec *e = look->trainer->exec;
-    FI_TRY(by(look->trainer, batch, &out->loss));
+    const int64_t rows = look->batch.rows;
     out->z = e->y[result];
     out->dz = e->dy[result];
-    out->z.data = fi_arena_alloc(work, batch->rows * out->z.ld, sizeof(fi_real));
-    out->dz.data = fi_arena_alloc(work, batch->rows * out->dz.ld, sizeof(fi_real));
+    out->z.data = fi_arena_alloc(work, rows * out->z.ld, sizeof(fi_real));
+    out->dz.data = fi_arena_alloc(work, rows * out->dz.ld, sizeof(fi_real));
     if (!out->z.data || !out->dz.data) return FANIN_ERR_MEMORY;
-    memcpy(out->z.data, e->y[result].data, (size_t)(batch->rows * out->z.ld) * sizeof(fi_real));
-    memcpy(out->dz.data, e->dy[result].data, (size_t)(batch->rows * out->dz.ld) * sizeof(fi_real));
+    memcpy(out->z.data, e->y[result].data, (size_t)(rows * out->z.ld) * sizeof(fi_real));
+    memcpy(out->dz.data, e->dy[result].data, (size_t)(rows * out->dz.ld) * sizeof(fi_real));
     return FANIN_OK;
+}
+
+static enum fanin_status run(const struct fi_look *look, const struct fi_batch *batch,
+                             struct fi_arena *work, struct results *out) {
+    FI_TRY(fi_trainer_look(look->trainer, batch, &out->loss));
+    return keep(look, work, out);
 }
 
 /* The decrease of the loss from a to b to first order, less what all samples have in common. */
@@ -111,15 +108,12 @@ static double decrease(const struct results *a, const struct results *b, int64_t
 }
 
 static enum fanin_status update(const struct fi_look *look) {
-    memcpy(look->model->params, look->origin, (size_t)look->net->param_size * sizeof *look->origin);
-    FI_TRY(fi_trainer_apply_first(look->trainer, &look->check->result.lr));
+    fi_check_restore(look);
+    FI_TRY(fi_trainer_try_first(look->trainer, &look->check->result.lr, look->rms));
     for (int i = 0; i < look->net->n_params; i++) {
-        const struct fi_param *p = &look->net->params[i];
         const double rms = look->check->params[i].rms;
-        struct fi_measured_move moved;
-        fi_measure_move(look->origin + p->offset, look->model->params + p->offset, p->size, 0,
-                        &moved);
-        look->check->params[i].update = rms > 0 ? sqrt(moved.all / (double)p->count) / rms : NAN;
+        look->check->params[i].update =
+            rms > 0 ? sqrt(look->rms[i] / (double)look->net->params[i].count) / rms : NAN;
     }
     return FANIN_OK;
 }
@@ -130,18 +124,15 @@ static enum fanin_status try_update(const struct fi_look *look, struct fi_arena 
     const int64_t batch = look->train->batch > 0 ? look->train->batch : 128;
     const int64_t epochs = look->train->epochs > 0 ? look->train->epochs : 10;
     const int64_t per_epoch = (rows + batch - 1) / batch;
-    struct results unseen, seen, after, seen_after;
-    FI_TRY(run(look, &look->unseen, fi_trainer_look, work, &unseen));
-    const double began = seconds_now();
-    FI_TRY(run(look, &look->batch, fi_trainer_probe, work, &seen));
-    r->seconds = seconds_now() - began;
+    struct results unseen, seen = {.loss = r->loss_first}, after, seen_after;
+    FI_TRY(keep(look, work, &seen));
+    FI_TRY(run(look, &look->unseen, work, &unseen));
     FI_TRY(update(look));
     look->check->optim = look->trainer->update.optim->head.name;
-    r->loss_first = seen.loss;
     r->steps = (double)(epochs * per_epoch);
     r->first_step = INFINITY;
-    enum fanin_status status = run(look, &look->batch, fi_trainer_look, work, &seen_after);
-    if (status == FANIN_OK) status = run(look, &look->unseen, fi_trainer_look, work, &after);
+    enum fanin_status status = run(look, &look->batch, work, &seen_after);
+    if (status == FANIN_OK) status = run(look, &look->unseen, work, &after);
     if (status == FANIN_ERR_DIVERGED) return FANIN_OK; /* that is what it does to the loss */
     FI_TRY(status);
     const double own = FI_MAX(decrease(&unseen, &after, n), 0.5 * decrease(&seen, &seen_after, n));

@@ -166,6 +166,14 @@ void fi_exec_forward_behind(struct fi_exec *e, int node) {
     run_groups(e, node + 1); /* a plan that keeps every output has a group a node */
 }
 
+void fi_exec_keys(struct fi_exec *e) {
+    for (int i = 0; i < e->model->net->n_nodes; i++) {
+        const struct fi_node *node = &e->model->net->nodes[i];
+        e->steps[i].key =
+            fi_key(e->model->seed, node->op ? node->op->head.name : "input", node->name);
+    }
+}
+
 void fi_exec_seed(struct fi_exec *e, uint64_t seed) {
     for (int i = 0; i < e->model->net->n_nodes; i++)
         e->steps[i].key = fi_key(seed, "sample", e->model->net->nodes[i].name);

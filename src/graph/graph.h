@@ -342,6 +342,8 @@ struct fanin_model {
     const char **output_names;
 };
 
+/* Starts the model anew from another seed; options: those that it was made with. */
+enum fanin_status fi_model_restart(fanin_model *model, const struct fanin_model_options *options);
 /* As fanin_model_create but leaves the parameters zero: for loading. */
 enum fanin_status fi_model_prepare(fanin_model **out, fanin_net *net,
                                    const struct fanin_model_options *options);
@@ -514,6 +516,8 @@ enum fanin_status fi_exec_create(struct fi_exec **out, fanin_model *model, int64
 enum fanin_status fi_exec_create_run(struct fi_exec **out, fanin_model *model, int64_t rows,
                                      enum fi_mode mode, const struct fi_policies *policies);
 void fi_exec_free(struct fi_exec *exec);
+/* What random numbers are drawn under, from the model's seed: again when that has changed. */
+void fi_exec_keys(struct fi_exec *exec);
 /* FI_SAMPLE: what random numbers are drawn under; the `step` of a forward tells samples apart. */
 void fi_exec_seed(struct fi_exec *exec, uint64_t seed);
 /* FI_SAMPLE: the node's switches for the forwards to come, borrowed; NULL: drawn. */
@@ -533,6 +537,10 @@ void fi_update_finish_gradient(const struct fi_exec *exec, const struct fi_updat
                                fi_real *grads);
 /* Applies the optimizer to all parameters from finished gradients. */
 void fi_update_apply(const struct fi_exec *exec, const struct fi_update *u, fi_real *grads);
+/* The same for one parameter as the first step of a run, whose state is 0 and is not kept, and its
+ * constraints. */
+void fi_update_first(const struct fi_exec *exec, const struct fi_update *u, int param,
+                     fi_real *grads);
 /* Brings every parameter back to its constraints: after each update. */
 void fi_update_constrain(const struct fi_exec *exec, const struct fi_update *u);
 /* Name of the first tensor that holds a number that is not finite: parameters, then node outputs in

@@ -328,6 +328,7 @@ static enum fanin_status make_steps(struct planner *p) {
     const int64_t rows32 = (e->rows + 31) / 32 * 32;
     int64_t scratch = 0, temp = 0;
     FI_TRY(make_views(p));
+    fi_exec_keys(e);
     for (int i = 0; i < p->net->n_nodes; i++) {
         const struct fi_node *node = &p->net->nodes[i];
         struct fanin_step *s = &e->steps[i];
@@ -343,7 +344,6 @@ static enum fanin_status make_steps(struct planner *p) {
             s->x_shape[k] = &p->net->nodes[node->inputs[k]].shape;
         }
         s->params = e->views + node->first_param;
-        s->key = fi_key(e->model->seed, node->op ? node->op->head.name : "input", node->name);
         s->emit = fi_emit_range;
         s->internal = &e->extras[i];
         e->extras[i].exec = e;

@@ -144,8 +144,9 @@ static void draw_panel(void *arg, int64_t panel) {
     const struct fi_param *p = d->param;
     const int64_t last = FI_MIN(p->out, (panel + 1) * FI_PANEL);
     fi_real numbers[DRAW + 2];
-    for (int64_t o = panel * FI_PANEL; o < last; o++)
-        for (int64_t i0 = 0; i0 < p->in; i0 += DRAW) {
+    /* so that what is written at a time stays in cache */
+    for (int64_t i0 = 0; i0 < p->in; i0 += DRAW)
+        for (int64_t o = panel * FI_PANEL; o < last; o++) {
             const int64_t n = FI_MIN(DRAW, p->in - i0), first = o * p->in + i0, skip = first & 1;
             d->init->fill(&d->request, first - skip, n + skip, numbers);
             for (int64_t i = 0; i < n; i++)

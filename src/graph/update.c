@@ -19,6 +19,7 @@
 
 /* Numbers handled at a time when a whole buffer is walked. */
 #define CHUNK 4096
+#define FIRST 1024 /* of them, where the state of the optimizer is made for each */
 
 typedef void part_fn(const struct fi_exec *e, const struct fi_update *u, int index, int64_t offset,
                      int64_t n, fi_real *g);
@@ -39,20 +40,36 @@ static void finish_gradient(const struct fi_exec *e, const struct fi_update *u, 
     if (u->clip_value > 0) e->model->ctx->kernels->clip(g, (fi_real)u->clip_value, n);
 }
 
-static void apply(const struct fi_exec *e, const struct fi_update *u, int index, int64_t offset,
-                  int64_t n, fi_real *g) {
+static void apply_with(const struct fi_exec *e, const struct fi_update *u, int index, int64_t at,
+                       int64_t n, fi_real *g, fi_real *const *state) {
     const struct fi_policy *p = &u->policies[index];
-    const int64_t at = e->model->net->params[index].offset + offset;
     const struct fi_optim_step *step = &u->step;
     struct fi_optim_step own;
-    fi_real *state[3] = {0};
-    for (int i = 0; i < u->optim->n_states; i++) state[i] = u->state[i] + at;
     if (p->lr != 1) {
         own = *step;
         own.lr *= p->lr;
         step = &own;
     }
     u->optim->update(step, (fi_real)p->decay, e->model->params + at, g, state, n);
+}
+
+static void apply(const struct fi_exec *e, const struct fi_update *u, int index, int64_t offset,
+                  int64_t n, fi_real *g) {
+    const int64_t at = e->model->net->params[index].offset + offset;
+    fi_real *state[3] = {0};
+    for (int i = 0; i < u->optim->n_states; i++) state[i] = u->state[i] + at;
+    apply_with(e, u, index, at, n, g, state);
+}
+
+/* As apply() where the state is what a run begins with, 0, and nobody asks for it afterwards. */
+static void apply_first(const struct fi_exec *e, const struct fi_update *u, int index,
+                        int64_t offset, int64_t n, fi_real *g) {
+    const int64_t at = e->model->net->params[index].offset + offset;
+    for (int64_t i = 0; i < n; i += FIRST) {
+        _Alignas(FI_ALIGN) fi_real zero[3][FIRST] = {{0}};
+        fi_real *const state[3] = {zero[0], zero[1], zero[2]};
+        apply_with(e, u, index, at + i, FI_MIN(FIRST, n - i), g + i, state);
+    }
 }
 
 static void finish_and_apply(const struct fi_exec *e, const struct fi_update *u, int index,
@@ -110,7 +127,7 @@ struct walk {
     fi_real *grads;
     int index;
     int64_t chunk; /* numbers handled at a time; whole rows of a table */
-    bool finish;
+    part_fn *part;
 };
 
 static void walk_task(void *arg, int64_t i) {
@@ -118,29 +135,33 @@ static void walk_task(void *arg, int64_t i) {
     const struct fi_param *p = &w->exec->model->net->params[w->index];
     const int64_t offset = i * w->chunk, n = FI_MIN(w->chunk, p->size - offset);
     fi_real *g = w->grads + p->offset + offset;
-    each_part(w->exec, w->update, w->index, offset, n, g, w->finish ? finish_gradient : apply);
+    each_part(w->exec, w->update, w->index, offset, n, g, w->part);
 }
 
-static void walk(const struct fi_exec *e, const struct fi_update *u, fi_real *grads, bool finish) {
-    for (int i = 0; i < e->model->net->n_params; i++) {
-        const struct fi_param *p = &e->model->net->params[i];
-        const int64_t width = p->spec.table ? p->spec.dims[1] : 1;
-        struct walk w = {.exec = e,
-                         .update = u,
-                         .grads = grads,
-                         .index = i,
-                         .chunk = FI_MAX(1, CHUNK / width) * width,
-                         .finish = finish};
-        if (u->policies[i].updates)
-            fi_parallel(e->model->ctx, (p->size + w.chunk - 1) / w.chunk, 10.0 * (double)p->size,
-                        walk_task, &w);
-    }
+static void walk_param(const struct fi_exec *e, const struct fi_update *u, int index,
+                       fi_real *grads, part_fn *part) {
+    const struct fi_param *p = &e->model->net->params[index];
+    const int64_t width = p->spec.table ? p->spec.dims[1] : 1;
+    struct walk w = {.exec = e,
+                     .update = u,
+                     .grads = grads,
+                     .index = index,
+                     .chunk = FI_MAX(1, CHUNK / width) * width,
+                     .part = part};
+    if (u->policies[index].updates)
+        fi_parallel(e->model->ctx, (p->size + w.chunk - 1) / w.chunk, 10.0 * (double)p->size,
+                    walk_task, &w);
+}
+
+static void walk(const struct fi_exec *e, const struct fi_update *u, fi_real *grads,
+                 part_fn *part) {
+    for (int i = 0; i < e->model->net->n_params; i++) walk_param(e, u, i, grads, part);
 }
 
 void fi_update_finish_gradient(const struct fi_exec *e, const struct fi_update *u, fi_real *grads) {
     bool changes = u->noise > 0 || u->clip_value > 0;
     for (int i = 0; i < e->model->net->n_params; i++) changes |= u->policies[i].penalties.n > 0;
-    if (changes) walk(e, u, grads, true);
+    if (changes) walk(e, u, grads, finish_gradient);
 }
 
 /* ---- constraints ----------------------------------------------------------------------------------- */
@@ -171,18 +192,26 @@ static void constrain_task(void *arg, int64_t task) {
     }
 }
 
+static void constrain_param(const struct fi_exec *e, const struct fi_update *u, int index) {
+    const struct fi_param *p = &e->model->net->params[index];
+    struct constrain c = {
+        .list = &u->policies[index].constraints, .param = p, .w = e->model->params + p->offset};
+    const bool rows = p->spec.layout == FANIN_LAYOUT_VECTOR && p->spec.rank > 1;
+    if (c.list->n > 0)
+        fi_parallel(e->model->ctx, rows ? p->spec.dims[0] : fi_panels(p->out),
+                    4.0 * (double)p->size, constrain_task, &c);
+}
+
 void fi_update_constrain(const struct fi_exec *e, const struct fi_update *u) {
-    for (int i = 0; i < e->model->net->n_params; i++) {
-        const struct fi_param *p = &e->model->net->params[i];
-        struct constrain c = {
-            .list = &u->policies[i].constraints, .param = p, .w = e->model->params + p->offset};
-        const bool rows = p->spec.layout == FANIN_LAYOUT_VECTOR && p->spec.rank > 1;
-        if (c.list->n > 0)
-            fi_parallel(e->model->ctx, rows ? p->spec.dims[0] : fi_panels(p->out),
-                        4.0 * (double)p->size, constrain_task, &c);
-    }
+    for (int i = 0; i < e->model->net->n_params; i++) constrain_param(e, u, i);
 }
 
 void fi_update_apply(const struct fi_exec *e, const struct fi_update *u, fi_real *grads) {
-    walk(e, u, grads, false);
+    walk(e, u, grads, apply);
+}
+
+void fi_update_first(const struct fi_exec *e, const struct fi_update *u, int param,
+                     fi_real *grads) {
+    walk_param(e, u, param, grads, apply_first);
+    constrain_param(e, u, param);
 }

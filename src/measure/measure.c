@@ -145,6 +145,23 @@ double fi_measure_rms(fanin_ctx *ctx, const struct fi_param *p, const fi_real *n
     return sqrt(ctx->kernels->sum_squares(numbers + p->offset, p->size) / (double)p->count);
 }
 
+struct rms_job {
+    fanin_ctx *ctx;
+    const fanin_net *net;
+    const fi_real *numbers;
+    double *out;
+};
+
+static void rms_of(void *arg, int64_t i) {
+    const struct rms_job *job = arg;
+    job->out[i] = fi_measure_rms(job->ctx, &job->net->params[i], job->numbers);
+}
+
+void fi_measure_all_rms(fanin_ctx *ctx, const fanin_net *net, const fi_real *numbers, double *out) {
+    struct rms_job job = {ctx, net, numbers, out};
+    fi_parallel(ctx, net->n_params, 2.0 * (double)net->param_size, rms_of, &job);
+}
+
 void fi_measure_move(const fi_real *a, const fi_real *b, int64_t n, double decay,
                      struct fi_measured_move *out) {
     double all[LANES] = {0}, step[LANES] = {0};

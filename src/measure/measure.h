@@ -79,6 +79,8 @@ bool fi_measure_gap(const struct fi_measure *m, int node, struct fi_measured_gap
 
 /* Root mean square of a parameter's numbers in a buffer like the model's. */
 double fi_measure_rms(fanin_ctx *ctx, const struct fi_param *p, const fi_real *numbers);
+/* The same of every parameter. */
+void fi_measure_all_rms(fanin_ctx *ctx, const fanin_net *net, const fi_real *numbers, double *out);
 /* Σ (after - before)², and Σ (after - before + decay · before)²: without what decay did. */
 struct fi_measured_move {
     double all, step;

@@ -138,6 +138,14 @@ static enum fanin_status choose_loss(fanin_model *m, const struct fanin_model_op
     return settle_loss(m, o->data);
 }
 
+static void fill_vectors(fanin_model *m) {
+    for (int i = 0; i < m->net->n_params; i++) {
+        const struct fi_param *p = &m->net->params[i];
+        for (int64_t k = 0; k < p->count && p->spec.layout == FANIN_LAYOUT_VECTOR; k++)
+            m->params[p->offset + k] = (fi_real)p->spec.fill;
+    }
+}
+
 static enum fanin_status prepare(fanin_model *m, const struct fanin_model_options *o) {
     FI_TRY(take_data(m, o->data));
     FI_TRY(check_shapes(m, o->data));
@@ -148,11 +156,7 @@ static enum fanin_status prepare(fanin_model *m, const struct fanin_model_option
     m->seed = o->seed;
     m->params = fi_arena_alloc(&m->arena, m->net->param_size, sizeof(fi_real));
     if (!m->params) return FANIN_ERR_MEMORY;
-    for (int i = 0; i < m->net->n_params; i++) {
-        const struct fi_param *p = &m->net->params[i];
-        for (int64_t k = 0; k < p->count && p->spec.layout == FANIN_LAYOUT_VECTOR; k++)
-            m->params[p->offset + k] = (fi_real)p->spec.fill;
-    }
+    fill_vectors(m);
     return FANIN_OK;
 }
 
@@ -214,6 +218,12 @@ enum fanin_status fanin_model_create(fanin_model **out, fanin_net *net,
     }
     *out = m;
     return FANIN_OK;
+}
+
+enum fanin_status fi_model_restart(fanin_model *m, const struct fanin_model_options *options) {
+    m->seed = options->seed;
+    fill_vectors(m);
+    return start(m, options);
 }
 
 void fanin_model_free(fanin_model *model) {

@@ -161,6 +161,25 @@ static const struct fi_table *index_table(const fanin_data *data) {
     return NULL;
 }
 
+static struct fanin_model_options options_of(const fanin_recipe *recipe, const fanin_data *data) {
+    return (struct fanin_model_options){.size = sizeof(struct fanin_model_options),
+                                        .loss = recipe->loss,
+                                        .init = recipe->init,
+                                        .seed = recipe->train.seed,
+                                        .data = data,
+                                        .recipe = recipe->json,
+                                        .params = recipe->params.items,
+                                        .n_params = recipe->params.n};
+}
+
+enum fanin_status fi_recipe_restart(fanin_model *model, const fanin_recipe *recipe,
+                                    const fanin_data *data, uint64_t seed) {
+    struct fanin_model_options options = options_of(recipe, data);
+    options.seed = seed;
+    FI_TRY(fi_model_restart(model, &options));
+    return recipe->from ? import_params(model, recipe) : FANIN_OK;
+}
+
 enum fanin_status fanin_recipe_model(fanin_model **out, const fanin_recipe *recipe,
                                      const struct fanin_shape *shape, int64_t outputs,
                                      const fanin_data *data) {
@@ -179,14 +198,7 @@ enum fanin_status fanin_recipe_model(fanin_model **out, const fanin_recipe *reci
         return status;
     }
     FI_TRY(check_params(net, recipe));
-    struct fanin_model_options options = {.size = sizeof options,
-                                          .loss = recipe->loss,
-                                          .init = recipe->init,
-                                          .seed = recipe->train.seed,
-                                          .data = data,
-                                          .recipe = recipe->json,
-                                          .params = recipe->params.items,
-                                          .n_params = recipe->params.n};
+    const struct fanin_model_options options = options_of(recipe, data);
     status = fanin_model_create(out, net, &options);
     if (status == FANIN_OK) {
         status = check_indexes(*out, recipe, table);

@@ -218,6 +218,9 @@ enum fanin_status fi_value_load(struct fi_arena *arena, struct fi_value **out, c
 /* The same recipe with another train.seed. */
 enum fanin_status fi_recipe_with_seed(fanin_recipe **out, const fanin_recipe *recipe,
                                       uint64_t seed);
+/* Starts the recipe's model anew from another seed. */
+enum fanin_status fi_recipe_restart(fanin_model *model, const fanin_recipe *recipe,
+                                    const fanin_data *data, uint64_t seed);
 
 extern const char fi_recipe_digits[]; /* YAML of the default recipe */
 /* JSON of the recipe for a table; NULL without memory. */

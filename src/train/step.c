@@ -120,7 +120,7 @@ static enum fanin_status allocate_states(fanin_trainer *t) {
     return FANIN_OK;
 }
 
-/* Who only looks may never make an update: see fi_trainer_apply_first. */
+/* Who only looks makes at most the first update, which keeps no state. */
 static enum fanin_status allocate(fanin_trainer *t, const struct fanin_train_options *o) {
     const int64_t size = t->model->net->param_size;
     if (!t->looks) FI_TRY(allocate_states(t));
@@ -204,6 +204,7 @@ static enum fanin_status setup(fanin_trainer *t, const struct fanin_train_option
     if (t->watch_every < 0)
         return fi_fail(t->ctx, FANIN_ERR_RECIPE, "train.watch is %lld: it must be 0 or more",
                        (long long)t->watch_every);
+    if (t->looks) return FANIN_OK;
     FI_TRY(fi_health_create(t));
     return t->watch_every > 0 ? fi_watch_create(t) : FANIN_OK;
 }
@@ -347,7 +348,7 @@ static enum fanin_status sum_shards(fanin_trainer *t, const struct fi_batch *bat
     return FANIN_OK;
 }
 
-static void apply_whole(fanin_trainer *t) {
+static void finish_whole(fanin_trainer *t) {
     fi_real *g = t->grads[0];
     const int64_t n = t->model->net->param_size;
     if (t->watching) fi_watch_gradient(t);
@@ -357,7 +358,11 @@ static void apply_whole(fanin_trainer *t) {
         const double norm = sqrt(t->ctx->kernels->sum_squares(g, n));
         if (norm > t->clip_norm) t->ctx->kernels->scale(g, (fi_real)(t->clip_norm / norm), n);
     }
-    fi_update_apply(t->exec, &t->update, g);
+}
+
+static void apply_whole(fanin_trainer *t) {
+    finish_whole(t);
+    fi_update_apply(t->exec, &t->update, t->grads[0]);
     if (t->watching) fi_watch_updated(t);
 }
 
@@ -421,8 +426,8 @@ enum fanin_status fi_trainer_run(fanin_trainer *t, const struct fi_batch *batch,
 
 enum fanin_status fi_trainer_probe(fanin_trainer *t, const struct fi_batch *batch, double *loss) {
     double sum = 0;
+    /* what gets a gradient is written over, and the rest was never touched */
     t->update.grads = t->grads[0];
-    memset(t->grads[0], 0, (size_t)t->model->net->param_size * sizeof(fi_real));
     fi_samples_begin(t, batch);
     FI_TRY(run_shard(t, batch, 0, batch->rows, &sum));
     *loss = t->weight > 0 ? sum / t->weight : 0;
@@ -445,17 +450,39 @@ double fi_trainer_loss(fanin_trainer *t, const struct fanin_tensor *z,
     return sum * share;
 }
 
-enum fanin_status fi_trainer_apply_first(fanin_trainer *t, double *lr) {
+enum fanin_status fi_trainer_try_first(fanin_trainer *t, double *lr, double *moves) {
     struct fi_optim_step *o = &t->update.step;
-    FI_TRY(allocate_states(t));
+    const fanin_net *net = t->model->net;
+    int64_t most = 0;
+    for (int i = 0; i < net->n_params; i++) most = FI_MAX(most, net->params[i].size);
+    fi_real *before = fi_alloc(t->ctx, most, sizeof *before);
+    if (!before) return FANIN_ERR_MEMORY;
     *lr = o->lr = t->lr.base;
     o->t = 1;
     o->pow1 = t->base1;
     o->pow2 = t->base2;
     penalize_whole(t);
-    apply_whole(t);
-    fi_update_constrain(t->exec, &t->update);
+    finish_whole(t);
+    for (int i = 0; i < net->n_params; i++) {
+        const struct fi_param *p = &net->params[i];
+        const size_t bytes = (size_t)p->size * sizeof *before;
+        struct fi_measured_move moved;
+        memcpy(before, t->model->params + p->offset, bytes);
+        fi_update_first(t->exec, &t->update, i, t->grads[0]);
+        fi_measure_move(before, t->model->params + p->offset, p->size, 0, &moved);
+        memcpy(t->grads[0] + p->offset, before, bytes);
+        moves[i] = moved.all;
+    }
+    fi_free(t->ctx, before);
+    t->tried = true;
     return FANIN_OK;
+}
+
+void fi_trainer_undo_first(fanin_trainer *t) {
+    if (t->tried)
+        memcpy(t->model->params, t->grads[0],
+               (size_t)t->model->net->param_size * sizeof *t->grads[0]);
+    t->tried = false;
 }
 
 /* A penalty on one parameter; 0 where it is of another kind. */

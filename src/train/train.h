@@ -104,6 +104,7 @@ struct fanin_trainer {
     struct fi_terms terms;
     struct fi_pace lr, momentum; /* what is scheduled: the learning rate; momentum or beta1 */
     bool looks;                  /* runs batches and updates nothing: fi_trainer_probe */
+    bool tried;                  /* but a first update: fi_trainer_try_first */
     bool whole;                  /* every step needs the gradient as a whole */
     bool watching;               /* this step is watched */
     int64_t watch_every;         /* updates; 0: never */
@@ -156,9 +157,11 @@ enum fanin_status fi_trainer_look(fanin_trainer *t, const struct fi_batch *batch
 /* The last probed batch's loss at other results z, its gradient to dz. */
 double fi_trainer_loss(fanin_trainer *t, const struct fanin_tensor *z,
                        const struct fanin_tensor *dz);
-/* The update that a first step makes of the probed gradients; *lr: its learning rate. Once, of a
- * trainer that looks: the optimizer's state is made here. Errors: MEMORY. */
-enum fanin_status fi_trainer_apply_first(fanin_trainer *t, double *lr);
+/* The update that a first step makes of the probed gradients, of a trainer that looks. *lr: its
+ * learning rate; moves[i]: the sum of the squares of what it adds to parameter i. t->grads[0] holds
+ * the parameters of before until undo puts them back. Errors: MEMORY. */
+enum fanin_status fi_trainer_try_first(fanin_trainer *t, double *lr, double *moves);
+void fi_trainer_undo_first(fanin_trainer *t);
 
 /* The entropy penalties of one record, NULL: of all, of `rows` rows: adds their gradient to dz,
  * returns Σ over the rows. */
