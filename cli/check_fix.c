@@ -8,11 +8,12 @@
 
 #include "check.h"
 
-#define MOST_CHANGES 16
+#define MOST_CHANGES 32
 
 struct change {
     char *set; /* "path=value" */
     char *why; /* the finding's name */
+    int fails; /* with it the recipe cannot be read: it is not made */
 };
 
 struct fixing {
@@ -43,7 +44,7 @@ static int take_change(struct fixing *x, const struct fanin_check_result *r) {
             free(set);
             continue;
         }
-        x->changes[x->n++] = (struct change){set, join(f->name, "", "")};
+        x->changes[x->n++] = (struct change){set, join(f->name, "", ""), 0};
         x->overrides.items[x->overrides.n++] = set;
         return 1;
     }
@@ -71,11 +72,23 @@ static enum fanin_status write_recipe(fanin_file *file, const char *json) {
 static int write_fixed(struct fixing *x, fanin_file *file, const char *name, const char *json) {
     const enum fanin_status status = write_recipe(file, json);
     if (status != FANIN_OK) return fail_writing(x->app, status);
-    fprintf(stderr, "fanin: %s: %d change%s, and then it is trainable\n", name, x->n,
-            x->n == 1 ? "" : "s");
+    int made = 0;
+    for (int i = 0; i < x->n; i++) made += !x->changes[i].fails;
+    fprintf(stderr, "fanin: %s: %d change%s, and then it is trainable\n", name, made,
+            made == 1 ? "" : "s");
     for (int i = 0; i < x->n; i++)
-        fprintf(stderr, "  + %s  (%s)\n", x->changes[i].set, x->changes[i].why);
+        if (!x->changes[i].fails)
+            fprintf(stderr, "  + %s  (%s)\n", x->changes[i].set, x->changes[i].why);
     return 0;
+}
+
+/* A change that does not go with the rest of the recipe, as where others name a layer that it
+ * replaces, is left out. */
+static int take_back(struct fixing *x) {
+    if (x->n == 0 || x->changes[x->n - 1].fails) return 0;
+    x->changes[x->n - 1].fails = 1;
+    x->overrides.n--;
+    return 1;
 }
 
 static int fix(struct fixing *x, fanin_file *file, const char *name) {
@@ -86,15 +99,19 @@ static int fix(struct fixing *x, fanin_file *file, const char *name) {
         enum fanin_status status =
             fanin_recipe_load(&recipe, x->app->ctx, x->path, x->overrides.items, x->overrides.n);
         if (status == FANIN_OK) status = fanin_recipe_check(&check, recipe, x->how);
-        if (status != FANIN_OK)
-            code = fail_reading(x->app, status);
-        else if (fanin_check_get(check)->verdict == FANIN_TRAINABLE)
+        if (status != FANIN_OK) {
+            again = take_back(x);
+            if (!again) code = fail_reading(x->app, status);
+        } else if (fanin_check_get(check)->verdict == FANIN_TRAINABLE) {
             code = write_fixed(x, file, name, fanin_recipe_json(recipe));
-        else if (!(again = take_change(x, fanin_check_get(check))))
-            code = fail_with(EXIT_REFUSED,
-                             "--fix: no change that the findings name makes this recipe trainable: "
-                             "%s is not written",
-                             name);
+        } else {
+            again = take_change(x, fanin_check_get(check));
+            if (!again)
+                code = fail_with(EXIT_REFUSED,
+                                 "--fix: no change that the findings name makes this recipe "
+                                 "trainable: %s is not written",
+                                 name);
+        }
         fanin_check_free(check);
         fanin_recipe_free(recipe);
         if (!again) return code;

@@ -91,6 +91,13 @@ enum fanin_verdict fi_check_thrown(const struct fi_look *look);
 void fi_check_init_path(const struct fi_look *look, int node, char *path, size_t size);
 /* The rule that fits what follows the layer. */
 const char *fi_check_right_init(const struct fi_look *look, int node);
+/* net.<op>*<key> for a layer that is called like its op: all of its kind; else the layer's own. */
+void fi_check_all_path(const struct fi_look *look, int node, const char *key, char *path,
+                       size_t size);
+/* The layer starts by this rule (xavier_…, kaiming_…) or its twin of another law. */
+bool fi_check_starts_by(const struct fi_look *look, int node, const char *rule);
+/* The bias of a layer with weights, and E[b²] in *second; NULL: it has none. */
+const struct fi_param *fi_check_bias(const struct fi_look *look, int node, double *second);
 /* The first activation behind a node, looking through norms and dropout; -1: none. */
 int fi_check_activation_after(const struct fi_look *look, int node);
 /* E[m²] of all noise between a node and the next layer, the largest over the branches; 1: none. */

@@ -52,6 +52,32 @@ const char *fi_check_right_init(const struct fi_look *look, int node) {
                                                                                 : "xavier_normal";
 }
 
+void fi_check_all_path(const struct fi_look *look, int node, const char *key, char *path,
+                       size_t size) {
+    const struct fi_node *n = &look->net->nodes[node];
+    const char *op = n->op->head.name;
+    const bool counted = strncmp(n->name, op, strlen(op)) == 0;
+    (void)snprintf(path, size, "net.%s%s%s", counted ? op : n->name, counted ? "*" : "", key);
+}
+
+bool fi_check_starts_by(const struct fi_look *look, int node, const char *rule) {
+    const struct fi_param *p = fi_weight_of(look->net, node);
+    const size_t n = strcspn(rule, "_") + 1;
+    return p && p->init.record && strncmp(p->init.record->name, rule, n) == 0;
+}
+
+const struct fi_param *fi_check_bias(const struct fi_look *look, int node, double *second) {
+    const struct fi_node *n = &look->net->nodes[node];
+    for (int k = n->first_param; k < n->first_param + n->n_params; k++) {
+        const struct fi_param *p = &look->net->params[k];
+        const struct fanin_param_law *law = &look->check->prediction.params[k];
+        if (p->spec.weight || p->spec.scales || !p->spec.trainable) continue;
+        *second = law->var + law->mean * law->mean;
+        return p;
+    }
+    return NULL;
+}
+
 int fi_check_activation_after(const struct fi_look *look, int node) {
     const fanin_net *net = look->net;
     for (int i = node + 1; i < net->n_nodes; i++)

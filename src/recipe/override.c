@@ -2,11 +2,14 @@
 /*
  * Overrides: "path=value", the value is YAML, the path names keys, nodes and positions.
  *
- *   train.epochs=5            a key; missing ones are made and validated like written ones
- *   optim.sgd.lr=0.01         a rule's attribute; `sgd` and `sgd: 0.1` become `sgd: {lr: 0.1}`
- * first optim={adamw: {lr: 1e-3}} another rule net.dense2.units=64       a node by name; the repeat
- * around it is split into single rounds first net.0.repeat.times=4      an item by position
- *   data.csv.target=price     the short form of data.reader.csv.target
+ *   train.epochs=5          a key; missing ones are made and validated like written ones
+ *   optim.sgd.lr=0.01       a rule's attribute; `sgd` and `sgd: 0.1` become `sgd: {lr: 0.1}` first
+ *   optim={adamw: {lr: 1}}  another rule
+ *   net.dense2.units=64     a node by name; the repeat around it is split into single rounds first
+ *   net.relu*=tanh          all nodes with such names
+ *   net.0.repeat.times=4    an item by position
+ *   params.+={match: …}     one more member of a list
+ *   data.csv.target=price   the short form of data.reader.csv.target
  *
  * The path is walked over the tree before anything is interpreted. A cursor holds the place of a
  * value and what may stand there, because a rule is walked into otherwise than a map.
@@ -14,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "graph/graph.h"
 #include "recipe/recipe.h"
 
 enum place_type {
@@ -207,11 +211,22 @@ static enum fanin_status step_node(struct cursor *c, const char *name) {
 
 static enum fanin_status step_list(struct cursor *c, const char *key) {
     int64_t index;
+    if (strcmp(key, "+") == 0) {
+        struct fi_value *nothing = fi_value_new(c->arena, FI_VALUE_NULL, c->mark);
+        if (nothing && (*c->slot)->kind == FI_VALUE_NULL)
+            *c->slot = fi_value_new(c->arena, FI_VALUE_LIST, c->mark);
+        if (!nothing || !*c->slot) return FANIN_ERR_MEMORY;
+        if ((*c->slot)->kind != FI_VALUE_LIST)
+            return fi_fail_type(c->arena->ctx, *c->slot, c->path, "a list");
+        FI_TRY(fi_value_append(c->arena, *c->slot, NULL, c->mark, nothing));
+        return move(c, &(*c->slot)->entries[(*c->slot)->n - 1].value, AT_KEYS, c->record, NULL);
+    }
     if (list_index(*c->slot, key, &index)) {
         return move(c, &(*c->slot)->entries[index].value, AT_KEYS, c->record, NULL);
     }
-    return fi_fail_at(c->arena->ctx, c->mark, "%s has no member '%.60s'; members are 0, 1, …",
-                      c->path, key);
+    return fi_fail_at(c->arena->ctx, c->mark,
+                      "%s has no member '%.60s'; members are 0, 1, …, and + is a new one", c->path,
+                      key);
 }
 
 static enum fanin_status step_net(struct cursor *c, const char *key) {
@@ -294,8 +309,8 @@ static const char *override_source(struct fi_arena *arena, const struct fi_chang
                            length > 80 ? "…" : "");
 }
 
-enum fanin_status fi_override(struct fi_arena *arena, struct fi_value *root,
-                              const struct fi_change *change) {
+static enum fanin_status override_one(struct fi_arena *arena, struct fi_value *root,
+                                      const struct fi_change *change) {
     struct fi_mark mark = {override_source(arena, change), 0};
     char *path = fi_arena_strdup(arena, change->text);
     if (!mark.source || !path) return FANIN_ERR_MEMORY;
@@ -324,6 +339,38 @@ enum fanin_status fi_override(struct fi_arena *arena, struct fi_value *root,
     }
     *c.slot = value;
     return FANIN_OK;
+}
+
+/* The pattern in net.<pattern>… as a text of its own and what follows it; NULL: there is none. */
+static char *node_pattern(struct fi_arena *arena, const char *text, const char **rest) {
+    if (strncmp(text, "net.", 4) != 0) return NULL;
+    const size_t n = strcspn(text + 4, ".=");
+    *rest = text + 4 + n;
+    char *pattern = fi_arena_printf(arena, "%.*s", (int)n, text + 4);
+    return pattern && strpbrk(pattern, "*?") ? pattern : NULL;
+}
+
+enum fanin_status fi_override(struct fi_arena *arena, struct fi_value *root,
+                              const struct fi_change *change) {
+    const struct fi_mark mark = {override_source(arena, change), 0};
+    const char *rest;
+    const char *pattern = node_pattern(arena, change->text, &rest);
+    struct fi_value *net = fi_value_get(root, "net");
+    struct fi_change one = *change;
+    struct fi_layers layers;
+    int found = 0;
+    if (!pattern || !net) return override_one(arena, root, change);
+    FI_TRY(fi_layers_expand(arena, &layers, net));
+    /* the last first: another layer in a place counts the names behind it anew */
+    for (int i = layers.n - 1; i >= 0; i--) {
+        if (!fi_match(pattern, layers.items[i].name)) continue;
+        one.text = fi_arena_printf(arena, "net.%s%s", layers.items[i].name, rest);
+        if (!one.text || !mark.source) return FANIN_ERR_MEMORY;
+        FI_TRY(override_one(arena, root, &one));
+        found++;
+    }
+    return found ? FANIN_OK
+                 : fi_fail_at(arena->ctx, mark, "no node of net is called like '%.60s'", pattern);
 }
 
 enum fanin_status fi_data_canonical(struct fi_arena *arena, struct fi_value *root) {

@@ -29,6 +29,7 @@ static void all_activations(void **state) {
     const struct fanin_signal y = {.n = N, .mean = mean[1], .cov = cov[1]};
     fanin_ctx *ctx = test_ctx();
     struct fi_arena arena;
+    struct fi_gram gram = {0}; /* one for all, as in a net */
     const struct fanin_record *record;
     fi_arena_init(&arena, ctx);
     for (int i = 0; (record = fanin_record_at(ctx, "op", i)); i++) {
@@ -42,7 +43,7 @@ static void all_activations(void **state) {
             for (int b = 0; b < N; b++)
                 slopes[a * N + b] = cov[0][a * N + b] / sqrt(cov[0][a * N + a] * cov[0][b * N + b]);
         for (int a = 0; a < N * N; a++) cov[0][a] = 1.7 * slopes[a];
-        assert_ok(ctx, fi_gram_activate(ctx, &f, &x, &y, slopes));
+        assert_ok(ctx, fi_gram_activate(&arena, &gram, &f, &x, &y, slopes));
         for (int a = 0; a < N; a += 5)
             for (int b = 0; b <= a; b++) {
                 double ff, ss;
@@ -70,12 +71,13 @@ static void relu_of_different_laws(void **state) {
     const double pi = acos(-1.0);
     fanin_ctx *ctx = test_ctx();
     struct fi_arena arena;
+    struct fi_gram gram = {0};
     fi_arena_init(&arena, ctx);
     const struct fanin_rule_ref ref = test_rule(&arena, "op", "relu", NULL, 0);
     const struct fi_activation f = {
         .curve = ((const struct fanin_op *)(const void *)ref.record)->curve, .attrs = ref.attrs};
     make_input((struct fanin_signal *)(uintptr_t)&x);
-    assert_ok(ctx, fi_gram_activate(ctx, &f, &x, &y, slopes));
+    assert_ok(ctx, fi_gram_activate(&arena, &gram, &f, &x, &y, slopes));
     for (int a = 0; a < N; a++)
         for (int b = 0; b < N; b++) {
             const double both = sqrt(cov[0][a * N + a] * cov[0][b * N + b]);

@@ -43,6 +43,12 @@ finds dropout_before_norm "at risk" \
     --set 'net=[{dense: {units: 64, bias: false}}, relu, {dropout: 0.8}, batch_norm, {dense: outputs}]'
 finds decay_of_norm remark --set 'net=[{dense: {units: 64, bias: false}}, batch_norm, relu, {dense: outputs}]' \
     --set 'params=[{match: "batch_norm1.*", regularize: {l2: 0.01}}]'
+says '"path":"params.+","value":"{match: \"batch_norm1.weight\", regularize: {}}"'
+"$FANIN" check recipe.yaml --set 'net=[{dense: {units: 64, bias: false}}, batch_norm, relu, {dense: outputs}]' \
+    --set 'params=[{match: "batch_norm1.*", regularize: {l2: 0.01}}]' \
+    --set 'params.+={match: "batch_norm1.weight", regularize: {}}' >"$dir/out" || :
+says 'acts on batch_norm1.bias'
+says_not 'acts on batch_norm1.weight'
 finds dropout_noise "will not train" --set 'net=[{dense: 64}, relu, {dropout: 0.95}, {dense: outputs}]'
 dropped='net=[{repeat: {times: 6, net: [{dense: 64}, relu, {dropout: 0.3}]}}, {dense: outputs}]'
 finds dropout_start '.*' --set "$dropped"
@@ -100,7 +106,33 @@ run 11 "$FANIN" check recipe.yaml --set 'init={constant: 0.1}' --set 'net.relu1=
 run 0 "$FANIN" check fixed.yaml --quiet
 run 0 "$FANIN" check recipe.yaml --fix same.yaml
 tells '0 changes'
-refused 3 "no change that the findings name" "$FANIN" check recipe.yaml --fix never.yaml --set 'net=[{dense: 64}, relu, {dropout: 0.95}, {dense: outputs}]'
+# mends CHANGE OPTION...: --fix makes this change, and then the recipe is trainable
+mends() {
+    change=$1
+    shift
+    "$FANIN" check recipe.yaml --fix fixed.yaml "$@" >"$dir/out" 2>"$dir/err"
+    tells "$change"
+    run 0 "$FANIN" check fixed.yaml --quiet
+    rm -f fixed.yaml
+}
+mends '+ net.dropout1.rate=0.78  (dropout_noise)' --set 'net=[{dense: 64}, relu, {dropout: 0.95}, {dense: outputs}]'
+mends '+ net.dropout*.rate=0.23  (dropout_noise)' \
+    --set 'net=[{repeat: {times: 12, net: [{dense: 64}, relu, {dropout: 0.5}]}}, {dense: outputs}]'
+mends '+ net.dense1.bias_init=null  (units)' \
+    --set 'net=[{dense: {units: 64, bias_init: {constant: -50}}}, relu, {dense: outputs}]'
+mends '+ net.sigmoid*=tanh  (alike)' --set optim.sgd.lr=0.01 --set init=xavier_normal \
+    --set 'net=[{repeat: {times: 15, net: [{dense: 64}, sigmoid]}}, {dense: outputs}]'
+mends '+ net.dense*.bias_init=null  (alike)' \
+    --set 'net=[{repeat: {times: 8, net: [{dense: {units: 64, bias_init: {normal: {std: 5}}}}, tanh]}}, {dense: outputs}]'
+mends '+ optim.sgd.lr' --set optim.sgd.lr=20
+mends '+ train.batch=32  (batch_of_one)' --set 'net=[{dense: 64}, batch_norm, relu, {dense: outputs}]' --set train.batch=1
+mends '+ regularize.l2=0.0001  (penalty)' --set 'regularize={l2: 1.0}'
+mends '(double_link)' --set 'net=[{dense: 64}, relu, {dense: outputs}, softmax]'
+mends '+ net.dropout1=null  (dropout_before_norm)' \
+    --set 'net=[{dense: {units: 64, bias: false}}, relu, {dropout: 0.8}, batch_norm, {dense: outputs}]'
+# what the words of a recipe cannot do: labels that say nothing (another layer that reads sigmoid1 by name keeps it)
+refused 3 "no change that the findings name" "$FANIN" check recipe.yaml --fix never.yaml --set optim.sgd.lr=0.01 \
+    --set 'net=[{repeat: {times: 15, net: [{dense: 64}, sigmoid]}}, {dense: 64, from: sigmoid15}, {dense: outputs}]'
 [ ! -e never.yaml ] || fail "--fix wrote a recipe that does not train"
 refused 1 "cannot write" "$FANIN" check --fix missing/out.yaml
 refused 2 "is a model" "$FANIN" check some.safetensors --fix out.yaml

@@ -2,6 +2,8 @@
 /*
  * Decay, or a penalty, on the scale and shift of a norm: it pulls what the norm is there to set.
  */
+#include <stdio.h>
+
 #include "check/check.h"
 
 static enum fanin_status look_for(const struct fi_look *look, const struct fi_finding *self) {
@@ -18,9 +20,13 @@ static enum fanin_status look_for(const struct fi_look *look, const struct fi_fi
             name = penalty->reg->head.name;
         }
         if (!name) continue;
+        char value[160];
+        (void)snprintf(value, sizeof value, "{match: \"%s\", regularize: {}}", p->name);
         const struct fi_found found = {.severity = FANIN_TRAINABLE,
                                        .layer = node->name,
-                                       .mend = "leave scale and shift of norms out of the pattern"};
+                                       .mend = "leave scale and shift of norms out of the pattern",
+                                       .path = "params.+",
+                                       .value = value};
         FI_TRY(fi_found(look, self, &found,
                         "%s %.3g acts on %s, which scales or shifts a "
                         "normalized signal",

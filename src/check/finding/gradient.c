@@ -23,11 +23,14 @@ static enum fanin_status look_for(const struct fi_look *look, const struct fi_fi
     const int L = layers[last].depth - layers[first].depth;
     const enum fanin_verdict slow = fi_check_slow(look), thrown = fi_check_thrown(look);
     fi_check_init_path(look, first, path, sizeof path);
-    const struct fi_found found = {.severity = slow > thrown ? slow : thrown,
-                                   .layer = layers[first].name,
-                                   .mend = "start so that each layer keeps the gradient",
-                                   .path = path,
-                                   .value = fi_check_right_init(look, first)};
+    const char *right = fi_check_right_init(look, first);
+    struct fi_found found = {.severity = slow > thrown ? slow : thrown,
+                             .layer = layers[first].name};
+    if (!fi_check_starts_by(look, first, right)) {
+        found.mend = "start so that each layer keeps the gradient";
+        found.path = path;
+        found.value = right;
+    }
     return fi_found(look, self, &found,
                     "the gradient's second moment %s by %.3g a layer on its way back, %.2g times "
                     "over %d layers: its rms is %.2g in %s and %.2g in %s",

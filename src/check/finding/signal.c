@@ -5,7 +5,6 @@
  */
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "check/check.h"
 
@@ -38,7 +37,7 @@ static enum fanin_status look_for(const struct fi_look *look, const struct fi_fi
                            ? fi_weight_of(look->net, first)->init.record->name
                            : "";
     struct fi_found found = {.severity = slow > thrown ? slow : thrown, .layer = layers[last].name};
-    if (strcmp(rule, right) != 0) {
+    if (!fi_check_starts_by(look, first, right)) {
         found.mend = "start so that each layer keeps the second moment";
         found.path = path;
         found.value = right;
