@@ -14,6 +14,10 @@ extern const char *const check_verdicts[];
 /* Of a finding: what leaves the verdict at trainable is a remark. */
 extern const char *const check_severities[];
 
+/* Whether equal units leave gradients without a prediction; what is said of it then. */
+int check_cancels(const struct fanin_check_result *result);
+extern const char check_cancelled[];
+
 void check_text(const struct fanin_check_result *result);
 void check_json(const struct app *app, const struct fanin_check_result *result);
 

@@ -161,6 +161,42 @@ static void add_chi(const struct view *v) {
     fanin_page_add_plot(v->page, &plot);
 }
 
+/* Beside the net's depth; where every layer is critical there is nothing to draw. */
+static void add_xi(const struct view *v) {
+    double *xi = line_of(v, 0), *depth = line_of(v, 1);
+    const struct fanin_check_layer *last = &v->r->layers[v->r->n_layers - 1];
+    int finite = 0, critical = 0;
+    for (int i = 0; i < v->r->n_layers; i++) {
+        xi[i] = isfinite(v->r->layers[i].xi) ? v->r->layers[i].xi : NAN;
+        depth[i] = last->depth;
+        finite += isfinite(xi[i]);
+        critical += isinf(v->r->layers[i].xi) != 0;
+    }
+    char text[320];
+    snprintf(text, sizeof text,
+             "Over how many layers like this one two samples' correlation comes e times nearer to "
+             "where it ends. A net far deeper than a few ξ loses what tells samples apart. "
+             "Infinite, at the critical point, in %d layer%s.",
+             critical, critical == 1 ? "" : "s");
+    const struct fanin_page_series series[] = {
+        {.name = "ξ, predicted", .style = FANIN_PAGE_DOTS, .n = v->r->n_layers, .y = xi},
+        {.name = "layers with weights", .style = FANIN_PAGE_GUIDE, .n = v->r->n_layers, .y = depth}};
+    const struct fanin_page_plot plot = {.title = "ξ: how deep the signal reaches",
+                                         .text = text,
+                                         .x_title = "layer",
+                                         .y_title = "layers",
+                                         .y_scale = FANIN_PAGE_AUTO,
+                                         .labels = v->names,
+                                         .n_labels = v->r->n_layers,
+                                         .series = series,
+                                         .n_series = 2};
+    if (finite)
+        fanin_page_add_plot(v->page, &plot);
+    else if (critical)
+        fanin_page_add_text(v->page, "The depth scale ξ is infinite: the layers start at the "
+                                     "critical point, where samples stay apart longest.");
+}
+
 static void add_signals(const struct view *v) {
     static const struct profile forward[] = {
         {"Root mean square of the signal",
@@ -180,9 +216,11 @@ static void add_signals(const struct view *v) {
                            "Theory's line beside what a batch of the real data does. Within the "
                            "band is what layers of finite width explain.");
     for (int i = 0; i < 3; i++) add_profile(v, &forward[i]);
+    add_xi(v);
     fanin_page_add_section(v->page, "Gradients backward",
                            "A gradient that fades or grows from layer to layer moves the first "
                            "layers too little or too much.");
+    if (check_cancels(v->r)) fanin_page_add_text(v->page, check_cancelled);
     add_profile(v, &backward);
     add_chi(v);
 }

@@ -64,6 +64,18 @@ static void print_layer(const struct fanin_check_layer *l) {
     printf("\n");
 }
 
+int check_cancels(const struct fanin_check_result *r) {
+    int any = 0;
+    for (int i = 0; i < r->n_layers; i++)
+        any |= r->layers[i].tied.count > 0 && isnan(r->layers[i].predicted.grad) &&
+               isfinite(r->layers[i].measured.grad);
+    return any;
+}
+
+const char check_cancelled[] =
+    "No gradient is predicted below equal weights at the result: they sum the gradients of the "
+    "loss, which for a softmax add up to 0, so what is measured there is rounding.";
+
 void check_text(const struct fanin_check_result *r) {
     printf("%d start%s from seed %" PRIu64 ", %" PRId64 " samples\n\n", r->seeds,
            r->seeds == 1 ? "" : "s", r->seed, r->batch);
@@ -72,6 +84,7 @@ void check_text(const struct fanin_check_result *r) {
     printf("%-16s %6s %9s %12s  %9s %9s %9s %6s %9s %12s\n", "layer", "units", "predicted",
            "measured", "predicted", "measured", "chi", "xi", "predicted", "measured");
     for (int i = 0; i < r->n_layers; i++) print_layer(&r->layers[i]);
+    if (check_cancels(r)) printf("\n%s\n", check_cancelled);
     printf("\n%-24s %9s %9s %12s %9s\n", "parameter", "rms", "gradient", "measured", "update");
     for (int i = 0; i < r->n_params; i++) {
         const struct fanin_check_param *p = &r->params[i];

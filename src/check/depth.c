@@ -5,8 +5,8 @@
  * the correlation at the fixed point q* (theory.h); infinite at the critical point. Signals reach
  * some multiple of it (Schoenholz et al., ICLR 2017, eq. 9 and figure 5).
  *
- * It is the theory of plain nets: a layer whose activation is followed or preceded by a norm, noise
- * or a sum has none here.
+ * It is the theory of plain nets, with dropout behind activations (section 5 there): a layer whose
+ * activation is followed or preceded by a norm or a sum has none here.
  */
 #include <math.h>
 #include <string.h>
@@ -30,14 +30,18 @@ static bool only_reshapes(const struct fi_node *n) {
     return n->op->fold && n->op->fold->same;
 }
 
-/* The activation that makes a plain layer with this node's weights; NULL: it is none. */
-static const struct fi_node *activation_of(const fanin_net *net, int node) {
+/* The activation that makes a plain layer with this node's weights, and E[m²] of the noise behind
+ * it; NULL: it is none. */
+static const struct fi_node *activation_of(const fanin_net *net, int node, double *noise) {
     const struct fi_node *found = NULL;
+    *noise = 1;
     for (int i = next_of(net, node); i >= 0; i = next_of(net, i)) {
         const struct fi_node *n = &net->nodes[i];
         if (only_reshapes(n)) continue;
         if (!found && n->op->curve && n->n_params == 0)
             found = n;
+        else if (found && n->op->second_moment && !fi_weight_of(net, i))
+            *noise *= n->op->second_moment(n->attrs);
         else
             return found && fi_weight_of(net, i) ? found : NULL;
     }
@@ -71,23 +75,24 @@ static bool same_curve(const struct fi_node *a, const struct fi_node *b) {
 enum fanin_status fi_check_depth(const struct fi_look *look) {
     const fanin_net *net = look->net;
     struct fanin_check_layer *layers = look->check->layers;
-    double weight = 0, bias = 0;
+    double weight = 0, bias = 0, noise;
     struct fi_mean_field field;
     struct {
         const struct fi_node *f;
-        double weight, bias;
+        double weight, bias, noise;
     } last = {0};
     for (int i = 0; i < net->n_nodes; i++) {
-        const struct fi_node *f = activation_of(net, i);
+        const struct fi_node *f = activation_of(net, i, &noise);
         layers[i].xi = NAN;
         if (!f || !variances(look, i, &weight, &bias)) continue;
-        const bool same =
-            last.f && same_curve(last.f, f) && last.weight == weight && last.bias == bias;
+        const bool same = last.f && same_curve(last.f, f) && last.weight == weight &&
+                          last.bias == bias && last.noise == noise;
         const struct fi_activation activation = {.curve = f->op->curve, .attrs = f->attrs};
-        if (!same) FI_TRY(fi_mean_field(look->check->ctx, &field, &activation, weight, bias));
+        if (!same) FI_TRY(fi_mean_field(look->check->ctx, &field, &activation, weight, bias, noise));
         last.f = f;
         last.weight = weight;
         last.bias = bias;
+        last.noise = noise;
         layers[i].xi = field.xi_c;
     }
     return FANIN_OK;

@@ -160,6 +160,18 @@ static double mean_diagonal(const double *m, int64_t n) {
     return sum / (double)n;
 }
 
+/* Weights that are all the same number sum what stands behind them. At the loss that sum is no sum
+ * of many independent terms: those of a softmax are p - y, which add up to 0. */
+static bool sums_result(const struct walk *w, int node) {
+    const struct fi_node *here = &w->net->nodes[node];
+    if (node != fi_net_result(w->net)) return false;
+    for (int k = here->first_param; k < here->first_param + here->n_params; k++) {
+        const struct fanin_param_law *law = &w->out->params[k];
+        if (w->net->params[k].spec.weight && law->mean != 0 && law->var == 0) return true;
+    }
+    return false;
+}
+
 static void backward_node(const struct walk *w, int node) {
     const struct fi_node *here = &w->net->nodes[node];
     struct fi_node_law *law = &w->out->nodes[node];
@@ -176,6 +188,10 @@ static void backward_node(const struct walk *w, int node) {
     } else {
         for (int64_t i = 0; i < w->n * w->n; i++)
             input->signal.grad[i] += law->slopes[i] * law->signal.grad[i];
+    }
+    if (sums_result(w, node)) {
+        memset(input->signal.grad, 0, (size_t)(w->n * w->n) * sizeof *input->signal.grad);
+        return;
     }
     for (int k = 0; k < here->n_in; k++) w->out->nodes[here->inputs[k]].gradient = true;
     law->chi =

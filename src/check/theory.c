@@ -70,15 +70,15 @@ enum fanin_status fi_cross(fanin_ctx *ctx, double *ff, double *slopes,
 
 struct layer {
     const struct fi_activation *f;
-    double weight_var, bias_var;
+    double weight_var, bias_var, noise;
     struct fi_curve_nodes *nodes; /* two */
 };
 
 static double q_map(const struct layer *l, double q, double *growth) {
     struct fi_response r;
     respond(&r, l->f, 0, q, l->nodes);
-    *growth = l->weight_var * r.growth;
-    return l->weight_var * r.second + l->bias_var;
+    *growth = l->weight_var * l->noise * r.growth;
+    return l->weight_var * l->noise * r.second + l->bias_var;
 }
 
 /* Iterates the map from q = 1, as a deep net does; once it contracts, Newton's step, kept inside
@@ -102,8 +102,8 @@ static double c_map(const struct layer *l, double q, double c, double *slope) {
     return (l->weight_var * ff + l->bias_var) / q;
 }
 
-/* Newton's method from below 1: C is convex there with C(1) = 1, so where C′(1) > 1 there is one
- * more root of C(c) = c, and Newton's iterates from the left of it stay at its left. */
+/* Newton's method from below 1: C is convex there with C(1) <= 1, so where C(1) < 1 or C′(1) > 1
+ * there is one root of C(c) = c below 1, and Newton's iterates from the left of it stay at its left. */
 static double find_c(const struct layer *l, double q, double *slope) {
     double c = 0;
     for (int i = 0; i < 200; i++) {
@@ -121,8 +121,9 @@ static double depth_scale(double factor) {
 }
 
 enum fanin_status fi_mean_field(fanin_ctx *ctx, struct fi_mean_field *out,
-                                const struct fi_activation *f, double weight_var, double bias_var) {
-    struct layer l = {.f = f, .weight_var = weight_var, .bias_var = bias_var};
+                                const struct fi_activation *f, double weight_var, double bias_var,
+                                double noise) {
+    struct layer l = {.f = f, .weight_var = weight_var, .bias_var = bias_var, .noise = noise};
     l.nodes = fi_alloc(ctx, 2, sizeof *l.nodes);
     if (!l.nodes) return FANIN_ERR_MEMORY;
     *out = (struct fi_mean_field){.q = find_q(&l), .chi = NAN, .c = NAN, .c_map = NAN};
@@ -132,12 +133,12 @@ enum fanin_status fi_mean_field(fanin_ctx *ctx, struct fi_mean_field *out,
         /* a signal that dies sees the activation as it is next to 0 */
         const bool dies = out->q < 1e-12;
         respond(&r, f, 0, dies ? 1e-20 : out->q, l.nodes);
-        out->chi = weight_var * r.slope_second;
+        out->chi = weight_var * noise * r.slope_second;
         out->c = 1;
-        out->c_map = out->chi;
-        if (!dies && out->chi > 1 + 1e-9) out->c = find_c(&l, out->q, &out->c_map);
+        out->c_map = weight_var * r.slope_second;
+        if (!dies && (noise > 1 || out->chi > 1 + 1e-9)) out->c = find_c(&l, out->q, &out->c_map);
         out->xi_c = depth_scale(out->c_map);
-        out->xi_q = depth_scale(weight_var * r.growth);
+        out->xi_q = depth_scale(weight_var * noise * r.growth);
     }
     fi_free(ctx, l.nodes);
     return FANIN_OK;

@@ -3,14 +3,16 @@
  * Mean-field theory of a wide layer, x → f(x) → W f(x) + b with Var(W_ij) = σ_w²/n_in, Var(b) =
  * σ_b².
  *
- *   V(q)    = σ_w² E[f(√q z)²] + σ_b²                      the map of the second moment
- *   q*      its stable fixed point
- *   χ₁      = σ_w² E[f′(√q* z)²]                            gradient variance a layer; C′(1)
- *   C(c)    = (σ_w² E[f(u)f(v)] + σ_b²) / q*                the map of the correlation of two
- * inputs c*      its stable fixed point: 1 if χ₁ ≤ 1 ξ_c     = -1 / ln C′(c*)   ξ_q = -1 / ln
- * V′(q*)         depth scales, in layers
+ *   V(q) = σ_w² m E[f(√q z)²] + σ_b²          the map of the second moment
+ *   q*                                        its stable fixed point
+ *   χ₁   = σ_w² m E[f′(√q* z)²]               gradient variance a layer; for m = 1, C′(1)
+ *   C(c) = (σ_w² E[f(u)f(v)] + σ_b²) / q*     the map of the correlation of two inputs
+ *   c*                                        its stable fixed point; for m = 1 and χ₁ ≤ 1, 1
+ *   ξ_c  = -1 / ln C′(c*),  ξ_q = -1 / ln V′(q*)   depth scales, in layers
  *
- * Poole et al., NeurIPS 2016, eq. 3–7; Schoenholz et al., ICLR 2017, eq. 5–9. Everything by the
+ * m = E[noise²] of dropout behind the activation, 1 without: what two samples do not share.
+ *
+ * Poole et al., NeurIPS 2016, eq. 3–7; Schoenholz et al., ICLR 2017, eq. 5–9 and 12–16. Everything by the
  * quadrature of graph/curve.c, in double.
  */
 #ifndef FI_THEORY_H
@@ -48,6 +50,7 @@ struct fi_mean_field {
     double xi_q;
 };
 enum fanin_status fi_mean_field(fanin_ctx *ctx, struct fi_mean_field *out,
-                                const struct fi_activation *f, double weight_var, double bias_var);
+                                const struct fi_activation *f, double weight_var, double bias_var,
+                                double noise);
 
 #endif

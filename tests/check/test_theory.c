@@ -140,7 +140,7 @@ static void tanh_table(void **state) {
     const struct fi_activation f = activation(&b, "tanh", NULL, 0);
     for (int i = 0; i < FI_COUNT(table); i++) {
         struct fi_mean_field m;
-        assert_ok(b.ctx, fi_mean_field(b.ctx, &m, &f, table[i].weight_var, 0.05));
+        assert_ok(b.ctx, fi_mean_field(b.ctx, &m, &f, table[i].weight_var, 0.05, 1));
         near_to(m.q, table[i].q, table[i].q < 1 ? 5.1e-5 : 5.1e-4, "q*");
         near_to(m.chi, table[i].chi, 5.1e-5, "chi");
         if (table[i].xi > 0) near_to(m.xi_c, table[i].xi, 0.0051 * table[i].xi, "xi_c");
@@ -177,11 +177,32 @@ static void sigmoid_dies(void **state) {
     struct bench b = open_bench();
     const struct fi_activation f = activation(&b, "sigmoid", NULL, 0);
     struct fi_mean_field m;
-    assert_ok(b.ctx, fi_mean_field(b.ctx, &m, &f, 1, 0));
+    assert_ok(b.ctx, fi_mean_field(b.ctx, &m, &f, 1, 0, 1));
     near_to(m.q, .2647, 5.1e-5, "q*");
     near_to(m.chi, .0557, 5.1e-5, "chi");
-    assert_ok(b.ctx, fi_mean_field(b.ctx, &m, &f, 16, 0));
+    assert_ok(b.ctx, fi_mean_field(b.ctx, &m, &f, 16, 0, 1));
     near_to(m.chi, .399, 5.1e-4, "chi");
+    close_bench(&b);
+}
+
+/* relu behind which dropout keeps half: two samples share the signal and not the noise, so c* is
+ * below 1. Arc-cosine kernel (Cho & Saul 2009): C(c) = (sin t + (pi - t) cos t) / 2 pi, t = acos c. */
+static void dropout_parts_samples(void **state) {
+    (void)state;
+    struct bench b = open_bench();
+    const struct fi_activation f = activation(&b, "relu", NULL, 0);
+    struct fi_mean_field m;
+    double low = 0, high = 1;
+    while (high - low > 1e-15) {
+        const double c = (low + high) / 2, t = acos(c);
+        *((sin(t) + (pi - t) * c) / (2 * pi) > c ? &low : &high) = c;
+    }
+    const double slope = (pi - acos(low)) / (2 * pi);
+    assert_ok(b.ctx, fi_mean_field(b.ctx, &m, &f, 1, 0, 2));
+    near_to(m.chi, 1, 1e-9, "chi");
+    near_to(m.c, low, 1e-9, "c*");
+    near_to(m.c_map, slope, 1e-9, "C'(c*)");
+    near_to(m.xi_c, -1 / log(slope), 1e-9, "xi");
     close_bench(&b);
 }
 
@@ -190,6 +211,7 @@ int main(void) {
         cmocka_unit_test(expectations_at_one), cmocka_unit_test(closed_forms),
         cmocka_unit_test(shifted_relu),        cmocka_unit_test(correlation_maps),
         cmocka_unit_test(tanh_table),          cmocka_unit_test(critical_points),
-        cmocka_unit_test(sigmoid_dies)};
+        cmocka_unit_test(sigmoid_dies),
+        cmocka_unit_test(dropout_parts_samples)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,11 +22,11 @@ static enum fanin_status critical(const struct fi_look *look, const struct fi_no
     double low = 0.01, high = 100;
     struct fi_mean_field field;
     *at = 0;
-    FI_TRY(fi_mean_field(look->check->ctx, &field, &activation, high, 0));
+    FI_TRY(fi_mean_field(look->check->ctx, &field, &activation, high, 0, 1));
     if (!(field.chi > 1)) return FANIN_OK;
     while (high / low > 1.005) {
         *at = sqrt(low * high);
-        FI_TRY(fi_mean_field(look->check->ctx, &field, &activation, *at, 0));
+        FI_TRY(fi_mean_field(look->check->ctx, &field, &activation, *at, 0, 1));
         *(field.chi < 1 ? &low : &high) = *at;
     }
     return FANIN_OK;
