@@ -358,7 +358,7 @@ void check_html(fanin_page *page, const struct app *app, const struct fanin_chec
     add_histograms(&v);
     add_units(&v);
     add_params(&v);
-    add_start(&v);
+    if (isfinite(r->loss_first)) add_start(&v);
     add_again(&v, app, recipe);
     free(v.room);
     free((void *)v.names);

@@ -74,7 +74,16 @@ int check_cancels(const struct fanin_check_result *r) {
 
 const char check_cancelled[] =
     "No gradient is predicted below equal weights at the result: they sum the gradients of the "
-    "loss, which for a softmax add up to 0, so what is measured there is rounding.";
+    "loss, and those of a softmax add up to 0 but for rounding.";
+
+static void print_start(const struct fanin_check_result *r) {
+    printf("\nloss %.4g (of the best constant prediction %.4g)  gradient norm %.3g  lr %.3g\n",
+           r->loss, r->loss_known, r->grad_norm, r->lr);
+    printf(
+        "one update takes the batch's loss to %.3g of what it was; the run's %.0f would take away "
+        "%.3g of it elsewhere\n",
+        r->first_step, r->steps, r->progress);
+}
 
 void check_text(const struct fanin_check_result *r) {
     printf("%d start%s from seed %" PRIu64 ", %" PRId64 " samples\n\n", r->seeds,
@@ -95,12 +104,7 @@ void check_text(const struct fanin_check_result *r) {
         print_figure(p->update);
         printf("\n");
     }
-    printf("\nloss %.4g (of the best constant prediction %.4g)  gradient norm %.3g  lr %.3g\n",
-           r->loss, r->loss_known, r->grad_norm, r->lr);
-    printf(
-        "one update takes the batch's loss to %.3g of what it was; the run's %.0f would take away "
-        "%.3g of it elsewhere\n",
-        r->first_step, r->steps, r->progress);
+    if (isfinite(r->loss_first)) print_start(r);
     if (isfinite(r->sharpness))
         printf("sharpness %.4g: the largest stable learning rate of plain gradient descent is "
                "%.3g\n",

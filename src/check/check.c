@@ -63,7 +63,7 @@ static void add_figures(struct fanin_check_layer *layer, const struct fanin_chec
 static void settle_figure(double *sum, double *squares, int n) {
     const double mean = *sum / n, rest = *squares / n - mean * mean;
     *sum = mean;
-    *squares = n > 1 ? sqrt(FI_MAX(rest, 0) * n / (n - 1)) : NAN;
+    *squares = n > 1 && isfinite(rest) ? sqrt(FI_MAX(rest, 0) * n / (n - 1)) : NAN;
 }
 
 static void settle(struct fanin_check *check) {
@@ -265,14 +265,19 @@ static double now(void) {
 
 static enum fanin_status look_at(struct fi_look *look) {
     struct fanin_check *check = look->check;
-    double loss;
+    double loss = NAN;
     const double began = now();
-    FI_TRY(fi_trainer_probe(look->trainer, &look->batch, &loss));
+    enum fanin_status status = fi_trainer_probe(look->trainer, &look->batch, &loss);
     const double took = now() - began;
+    if (status != FANIN_OK && status != FANIN_ERR_DIVERGED) return status;
     check->result.seconds = check->seeds > 0 ? FI_MIN(check->result.seconds, took) : took;
     if (check->seeds == 0) check->result.loss_first = loss;
     measure(look, loss);
-    return check->seeds++ > 0 ? FANIN_OK : look_closely(look);
+    if (status == FANIN_OK && check->seeds == 0) status = look_closely(look);
+    /* of the batch, or of that behind it */
+    if (status == FANIN_ERR_DIVERGED) status = fi_check_broken(look);
+    check->seeds++;
+    return status;
 }
 
 enum fanin_status fi_check_add(fanin_check *check) {

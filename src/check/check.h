@@ -6,6 +6,7 @@
  *   predict   a net's signals and gradients                     start     loss, gradient, sharpness
  *   trial     the first update tried                            depth     the depth scale
  *   find      findings, the verdict                             check     all of it
+ *   broken    a start that is not finite
  *   finding/  records: one file, one thing that may be wrong
  */
 #ifndef FI_CHECK_H
@@ -46,6 +47,8 @@ struct fanin_check {
     const char *optim; /* the optimizer's name */
     struct fi_prediction prediction;
     struct fi_symmetry symmetry; /* of the first start */
+    const char *broken;          /* the first tensor that is not finite; NULL: all starts are */
+    int broken_node, broken_start, n_broken;
     struct fi_look look;
 };
 
@@ -57,6 +60,8 @@ enum fanin_status fi_check_depth(const struct fi_look *look);
 enum fanin_status fi_check_start(const struct fi_look *look);
 /* The first update tried: how far it moves each tensor, what it does to the loss. */
 enum fanin_status fi_check_trial(const struct fi_look *look);
+/* Instead of all that: the batch that was run last is not finite. */
+enum fanin_status fi_check_broken(const struct fi_look *look);
 /* The model as it was before it was looked at. */
 void fi_check_restore(const struct fi_look *look);
 
@@ -67,6 +72,7 @@ struct fi_finding {
     struct fanin_record head;
     /* Looks at the figures, the net and the options; says what it found with fi_found(). */
     enum fanin_status (*look)(const struct fi_look *look, const struct fi_finding *self);
+    bool broken; /* looks also where the first start is not finite: no prediction, no gradients */
     bool effect; /* looks when the others have: what it sees may follow from what they found */
 };
 

@@ -160,6 +160,7 @@ enum fanin_status fi_check_find(const struct fi_look *look) {
     for (int effects = 0; effects < 2; effects++)
         for (int i = 0; (record = fanin_record_at(look->check->ctx, "finding", i)); i++) {
             const struct fi_finding *finding = (const struct fi_finding *)(const void *)record;
+            if (look->check->broken && look->check->broken_start == 0 && !finding->broken) continue;
             if (finding->effect == (effects == 1)) FI_TRY(finding->look(look, finding));
         }
     sort_findings(look->check);

@@ -201,8 +201,9 @@ static void backward_node(const struct walk *w, int node) {
 /* ---- parameters ------------------------------------------------------------------------------------ */
 
 /* What the initializer promises; of a trained or filled tensor, what it holds. */
-static void param_law(const struct walk *w, const struct fi_param *p, struct fanin_param_law *out) {
-    const fi_real *numbers = w->source->model->params + p->offset;
+static void param_law(const fanin_model *model, const struct fi_param *p,
+                      struct fanin_param_law *out) {
+    const fi_real *numbers = model->params + p->offset;
     double sum = 0, squares = 0;
     out->grad = NAN;
     if (p->init.record && !p->imported && isfinite(p->std)) {
@@ -219,6 +220,16 @@ static void param_law(const struct walk *w, const struct fi_param *p, struct fan
     out->var = FI_MAX(0, squares / (double)p->count - out->mean * out->mean);
 }
 
+enum fanin_status fi_predict_params(struct fi_arena *arena, struct fi_prediction *out,
+                                    const fanin_model *model) {
+    const fanin_net *net = model->net;
+    *out = (struct fi_prediction){0};
+    out->params = fi_arena_alloc(arena, net->n_params, sizeof *out->params);
+    if (!out->params) return FANIN_ERR_MEMORY;
+    for (int i = 0; i < net->n_params; i++) param_law(model, &net->params[i], &out->params[i]);
+    return FANIN_OK;
+}
+
 enum fanin_status fi_predict(struct fi_arena *arena, struct fi_prediction *out,
                              const struct fi_predict_source *source) {
     const fanin_net *net = source->model->net;
@@ -226,13 +237,12 @@ enum fanin_status fi_predict(struct fi_arena *arena, struct fi_prediction *out,
     struct fi_gram gram = {0};
     struct walk w = {
         .arena = arena, .out = out, .source = source, .net = net, .n = n, .gram = &gram};
-    *out = (struct fi_prediction){.n = n};
+    FI_TRY(fi_predict_params(arena, out, source->model));
+    out->n = n;
     out->nodes = fi_arena_alloc(arena, net->n_nodes, sizeof *out->nodes);
-    out->params = fi_arena_alloc(arena, net->n_params, sizeof *out->params);
     w.scratch = fi_arena_alloc(arena, 4 * n * n, sizeof(double));
     w.random = fi_arena_alloc(arena, net->n_nodes, sizeof(bool));
-    if (!out->nodes || !out->params || !w.scratch || !w.random) return FANIN_ERR_MEMORY;
-    for (int i = 0; i < net->n_params; i++) param_law(&w, &net->params[i], &out->params[i]);
+    if (!out->nodes || !w.scratch || !w.random) return FANIN_ERR_MEMORY;
     for (int i = 0; i < net->n_nodes; i++) {
         struct fanin_signal *s = &out->nodes[i].signal;
         s->n = (int)n;

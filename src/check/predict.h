@@ -47,6 +47,10 @@ struct fi_predict_source {
 enum fanin_status fi_predict(struct fi_arena *arena, struct fi_prediction *out,
                              const struct fi_predict_source *source);
 
+/* The laws of the parameters alone; no node has one. */
+enum fanin_status fi_predict_params(struct fi_arena *arena, struct fi_prediction *out,
+                                    const fanin_model *model);
+
 /* The law of a node as the figures that are measured. */
 void fi_predicted_node(struct fanin_check_figures *out, const struct fi_node_law *law);
 

@@ -163,7 +163,9 @@ enum fanin_status fi_check_start(const struct fi_look *look) {
                         (int64_t)sizeof(fi_real));
     if (look->sharpness) {
         double loss;
-        FI_TRY(find_sharpness(look));
+        const enum fanin_status status = find_sharpness(look);
+        if (status == FANIN_ERR_DIVERGED) r->sharpness = NAN; /* a step away, all is lost */
+        if (status != FANIN_ERR_DIVERGED) FI_TRY(status);
         FI_TRY(fi_trainer_probe(look->trainer, &look->batch, &loss));
     }
     return fi_check_trial(look);

@@ -30,11 +30,23 @@ says '"starts":1'
 FANIN_THREADS=2 "$FANIN" check --json | sed 's/"seconds":[^,}]*//' >two
 cmp -s one two || fail "figures differ between threads"
 
+# Starts after the first are those of the seeds that follow, whatever was looked at before: a net with statistics and
+# noise, on a batch of all samples.
+awk 'BEGIN { OFS = ","; print "a,b,kind"; for (i = 0; i < 40; i++) print i * 7 % 11, i * 3 % 5, (i * 5 % 13 > 6) ? "x" : "y" }' >small.csv
+recipe 'data: {csv: {target: kind}, train: small.csv}' 'train: {batch: 40, seed: 4}' \
+    'net: [{dense: {units: 16, bias: false}}, batch_norm, relu, {dense: 16}, tanh, {dense: outputs}]'
+loss() { "$FANIN" check recipe.yaml --batch 40 --json "$@" | sed -n 's/.*"loss":\([0-9.e+-]*\).*/\1/p'; }
+printf '%s %s %s\n' "$(loss --seeds 2)" "$(loss --seeds 1)" "$(loss --seeds 1 --set train.seed=5)" >losses
+awk '{ d = $1 - ($2 + $3) / 2; if (NF != 3 || $2 == $3 || d > 1e-7 || d < -1e-7) exit 1 }' losses ||
+    fail "two starts are not those of two seeds: $(cat losses)"
+
 # ---- exit codes
 recipe 'data: digits' 'init: {constant: 0.01}' 'net: [{dense: 16}, tanh, {dense: 10}]'
 run 11 "$FANIN" check recipe.yaml
 says 'verdict: will not train'
 says 'dense1'
+says 'No gradient is predicted below equal weights'
+! grep -qE '^(dense|tanh).*!' "$dir/out" || fail "a start whose gradients cancel is outside the band"
 [ ! -s "$dir/err" ] || fail "a verdict is no error"
 run 11 "$FANIN" check recipe.yaml --quiet
 [ "$(cat "$dir/out")" = "will not train" ] || fail "--quiet: not the verdict"

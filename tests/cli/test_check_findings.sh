@@ -58,6 +58,13 @@ says_not 'multiplies the second moment'
 finds penalty "will not train" --set 'regularize={l2: 1.0}'
 finds gain remark --set 'net=[{dense: 64}, tanh, {dense: outputs}]' --set init=kaiming_normal
 finds units "will not train" --set 'net=[{dense: {units: 64, bias_init: {constant: -50}}}, relu, {dense: outputs}]'
+finds not_finite "will not train" --set 'init={normal: {std: 1e20}}'
+says '"layer":"dense2"'
+says 'in 1 of 1 starts the loss is not finite before the first step: dense2 is the first that is not; the rms in front of it, in relu1, is'
+run 11 "$FANIN" check recipe.yaml --set 'init={normal: {std: 1e20}}' --html page.html
+says 'verdict: will not train'
+says_not nan
+run 11 "$FANIN" check recipe.yaml --set 'net=[{dense: 64}, batch_norm, relu, {dense: outputs}]' --set 'init={normal: {std: 1e20}}'
 seen="$seen constant_labels" # tests/check/test_check.c: readers of files refuse such labels
 
 if [ -z "${FANIN_SANITIZE:-}" ]; then # deep and wide nets: slow there, and no other code
@@ -124,6 +131,7 @@ mends '+ net.sigmoid*=tanh  (alike)' --set optim.sgd.lr=0.01 --set init=xavier_n
     --set 'net=[{repeat: {times: 15, net: [{dense: 64}, sigmoid]}}, {dense: outputs}]'
 mends '+ net.dense*.bias_init=null  (alike)' \
     --set 'net=[{repeat: {times: 8, net: [{dense: {units: 64, bias_init: {normal: {std: 5}}}}, tanh]}}, {dense: outputs}]'
+mends '+ init=kaiming_normal  (not_finite)' --set 'init={normal: {std: 1e20}}'
 mends '+ optim.sgd.lr' --set optim.sgd.lr=20
 mends '+ train.batch=32  (batch_of_one)' --set 'net=[{dense: 64}, batch_norm, relu, {dense: outputs}]' --set train.batch=1
 mends '+ regularize.l2=0.0001  (penalty)' --set 'regularize={l2: 1.0}'

@@ -32,4 +32,5 @@ FI_RECORD(finding, inputs) = {
              .formula = "E[x] = 0, E[x^2] = 1",
              .reference = "LeCun, Bottou, Orr & Mueller, Efficient BackProp, 1998, section 4.3",
              .help = "Inputs far from mean 0 and variance 1."},
-    .look = look_for};
+    .look = look_for,
+    .broken = true};

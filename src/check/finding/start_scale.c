@@ -82,4 +82,5 @@ FI_RECORD(finding, start_scale) = {
              .reference = "Glorot & Bengio, AISTATS 2010, eq. 10-16; He et al., ICCV 2015, eq. 10",
              .help = "Weights that start too large, too small or of one sign for the activation "
                      "behind them."},
-    .look = look_for};
+    .look = look_for,
+    .broken = true};
