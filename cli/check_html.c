@@ -331,7 +331,7 @@ static void add_start(const struct view *v) {
         {"2 / λ", {.number = 2 / r->sharpness}, "largest stable rate of plain gradient descent"}};
     const int n = (int)(sizeof facts / sizeof *facts);
     fanin_page_add_section(v->page, "The start", NULL);
-    fanin_page_add_facts(v->page, facts, isfinite(r->sharpness) ? n : n - 2);
+    fanin_page_add_facts(v->page, facts, r->sharpness > 0 ? n : isfinite(r->sharpness) ? n - 1 : n - 2);
 }
 
 /* ---- again ----------------------------------------------------------------------------------------- */

@@ -105,7 +105,9 @@ void check_text(const struct fanin_check_result *r) {
         printf("\n");
     }
     if (isfinite(r->loss_first)) print_start(r);
-    if (isfinite(r->sharpness))
+    if (isfinite(r->sharpness) && !(r->sharpness > 0))
+        printf("sharpness %.4g: none found that bounds the learning rate\n", r->sharpness);
+    else if (isfinite(r->sharpness))
         printf("sharpness %.4g: the largest stable learning rate of plain gradient descent is "
                "%.3g\n",
                r->sharpness, 2 / r->sharpness);

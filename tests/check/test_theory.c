@@ -4,6 +4,7 @@
  * computed tables to their printed digits.
  */
 #include "check/theory.h"
+#include "graph/signal.h"
 #include "support/records.h"
 
 static const double pi = 3.14159265358979323846;
@@ -206,12 +207,38 @@ static void dropout_parts_samples(void **state) {
     close_bench(&b);
 }
 
+/* Batch norm behind a linear layer, of 64 independent samples: the gradient's second moment grows
+ * by (n - 2) / (n - 3) a layer (Yang et al. 2019, theorem on linear nets), up to 1/n². */
+static void batch_norm_backward(void **state) {
+    (void)state;
+    enum { N = 64 };
+    static double mean[2][N], cov[2][N * N], grad[2][N * N], scratch[4 * N * N];
+    struct fanin_signal x = {.n = N, .mean = mean[0], .cov = cov[0], .grad = grad[0]};
+    struct fanin_signal y = {.n = N, .mean = mean[1], .cov = cov[1], .grad = grad[1]};
+    const struct fanin_signal_step s = {
+        .n_in = 1, .x = {&x}, .y = &y, .units_in = {1}, .units_out = 1, .scratch = scratch};
+    double before = 0, behind = 0;
+    for (int a = 0; a < N; a++)
+        for (int b = 0; b < N; b++) {
+            cov[0][a * N + b] = a == b;
+            grad[1][a * N + b] = (a == b) - 1.0 / N; /* what reaches it is centred, as by the next */
+        }
+    fi_signal_batch_norm_back(&s, 0, NULL);
+    for (int a = 0; a < N; a++) {
+        before += grad[0][a * N + a];
+        behind += grad[1][a * N + a];
+    }
+    /* in units of the normalized output: the input has variance 1 - 1/n over the batch */
+    near_to(before / behind * (1 - 1.0 / N), (N - 2.0) / (N - 3.0), 1e-3, "factor");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(expectations_at_one), cmocka_unit_test(closed_forms),
         cmocka_unit_test(shifted_relu),        cmocka_unit_test(correlation_maps),
         cmocka_unit_test(tanh_table),          cmocka_unit_test(critical_points),
         cmocka_unit_test(sigmoid_dies),
-        cmocka_unit_test(dropout_parts_samples)};
+        cmocka_unit_test(dropout_parts_samples),
+        cmocka_unit_test(batch_norm_backward)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
