@@ -70,6 +70,13 @@ FANIN_API const char *fanin_data_output_name(const fanin_data *data, int64_t ind
 /* One line on where the data come from and how labels were understood. Borrowed. */
 FANIN_API const char *fanin_data_describe(const fanin_data *data);
 
+/* Copies samples first .. first+n-1 of a part as they came, not normalized, missing values filled:
+ * x n × columns, labels n class numbers, targets n × outputs. Each may be NULL; what the data have
+ * not (see fanin_data_task) is left alone. Errors: ARGUMENT (beyond the part). */
+FANIN_API enum fanin_status fanin_data_get(const fanin_data *data, enum fanin_part part,
+                                           int64_t first, int64_t n, float *x, int32_t *labels,
+                                           float *targets);
+
 /* What stands in one column of a part, before normalization; found by going through it. */
 struct fanin_column_info {
     const char *name;      /* NULL: the columns have no names (pixels) */

@@ -81,6 +81,29 @@ struct fanin_import_options {
     int transpose; /* 1: matrices stand as (in, out), as Keras keeps them */
 };
 
+/* What a run told of itself, a figure over time. The model file keeps it. */
+struct fanin_history {
+    const char *event;    /* "epoch"; of train.watch: "watch", "watch_source", "watch_layer",
+                           * "watch_param" */
+    const char *name;     /* of the source, layer or parameter; NULL: the event has none */
+    const char *figure;   /* "loss", "val_accuracy", "update_share", …: as in the event */
+    int64_t n;            /* of moments that are kept */
+    const double *at;     /* n: the epoch, or the update, counted from 1 */
+    const double *values; /* n; NaN: there was none then, or it was not finite */
+    int64_t moments;      /* how many there were: of many, evenly spread ones are kept, the first
+                           * and the last among them */
+};
+/* Figure `index` of the run that made the model. Returns 0 beyond the last one. Borrowed until the
+ * model is trained again or freed.
+ *
+ *     struct fanin_history h;
+ *     for (int64_t i = 0; fanin_model_history(model, i, &h); i++)
+ *         if (!strcmp(h.event, "epoch") && !strcmp(h.figure, "val_loss")) plot(h.at, h.values,
+ * h.n);
+ */
+FANIN_API int fanin_model_history(const fanin_model *model, int64_t index,
+                                  struct fanin_history *out);
+
 /* Takes parameters from a .safetensors file that another program wrote; those it does not hold stay
  * as they are. float16, bfloat16 and float64 are converted. Nothing changes on failure.
  * Errors: IO, DATA (no such parameter, not floating-point, not finite), SHAPE (both shapes), RECIPE

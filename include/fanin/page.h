@@ -161,6 +161,20 @@ struct fanin_page_heat {
 };
 FANIN_API void fanin_page_add_heat(fanin_page *page, const struct fanin_page_heat *heat);
 
+/* ---- pictures -------------------------------------------------------------------------------------- */
+
+/* A small picture, 8 bits a number. */
+struct fanin_page_picture {
+    int width, height;
+    int channels;                /* 1: grey; 3: red, green, blue */
+    const unsigned char *pixels; /* height × width × channels */
+    const char *alt;             /* what is to be seen, for those who do not see it */
+    const char *const *lines;    /* the caption; the first one is set off */
+    int n_lines;
+};
+FANIN_API void fanin_page_add_pictures(fanin_page *page, const char *title, const char *text,
+                                       const struct fanin_page_picture *pictures, int64_t n);
+
 #ifdef __cplusplus
 }
 #endif

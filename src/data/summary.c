@@ -37,3 +37,21 @@ int64_t fanin_data_class_rows(const fanin_data *data, enum fanin_part part, int6
     for (int64_t i = 0; i < p->n; i++) count += p->table->labels[fi_part_row(p, i)] == class_index;
     return count;
 }
+
+enum fanin_status fanin_data_get(const fanin_data *data, enum fanin_part part, int64_t first,
+                                 int64_t n, float *x, int32_t *labels, float *targets) {
+    const struct fi_part *p = &data->parts[part];
+    if (first < 0 || n < 0 || n > p->n - first)
+        return fi_fail(data->ctx, FANIN_ERR_ARGUMENT, "the %s part has %lld samples",
+                       fi_part_name(part), (long long)p->n);
+    for (int64_t i = 0; i < n; i++) {
+        const struct fi_table *t = p->table;
+        const int64_t row = fi_part_row(p, first + i), cols = t->shape.cols;
+        for (int64_t c = 0; c < cols && x; c++)
+            x[i * cols + c] = t->u8 ? (float)t->u8[row * cols + c] : t->f32[row * cols + c];
+        if (labels && t->labels) labels[i] = t->labels[row];
+        for (int64_t c = 0; c < t->n_outputs && targets && t->targets; c++)
+            targets[i * t->n_outputs + c] = t->targets[row * t->n_outputs + c];
+    }
+    return FANIN_OK;
+}

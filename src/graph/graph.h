@@ -340,6 +340,7 @@ struct fanin_model {
     int64_t n_indexes;
     int64_t n_output_names;
     const char **output_names;
+    struct fi_history *history; /* of the run that trained it (model/history.h); NULL: none */
 };
 
 /* Starts the model anew from another seed; options: those that it was made with. */

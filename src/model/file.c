@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "data/data.h"
+#include "model/history.h"
 #include "model/model.h"
 
 /* ---- parameters ------------------------------------------------------------------------------------- */
@@ -99,6 +100,16 @@ static enum fanin_status meta_names(struct fi_tensors *out, const fanin_model *m
     return meta_json(out, "fanin.outputs", list);
 }
 
+static enum fanin_status meta_history(struct fi_tensors *out, const fanin_model *m) {
+    struct fi_text text;
+    bool any;
+    fi_text_init(&text, m->ctx);
+    enum fanin_status status = fi_history_write(m->history, &text, &any);
+    if (status == FANIN_OK && any) status = fi_tensors_meta(out, "fanin.history", text.data);
+    fi_text_free(&text);
+    return status;
+}
+
 enum fanin_status fi_model_to_tensors(const fanin_model *m, struct fi_tensors *out) {
     const int64_t inputs = fanin_model_inputs(m), outputs = fanin_model_outputs(m);
     const struct fanin_rule_ref loss = {&m->loss->head, m->loss_attrs};
@@ -119,6 +130,7 @@ enum fanin_status fi_model_to_tensors(const fanin_model *m, struct fi_tensors *o
     FI_TRY(meta_floats(out, "fanin.target_shift", m->target_shift, outputs));
     FI_TRY(meta_floats(out, "fanin.target_scale", m->target_scale, outputs));
     FI_TRY(meta_names(out, m));
+    FI_TRY(meta_history(out, m));
     return fi_params_to_tensors(m->net, m->params, "", out);
 }
 
@@ -203,6 +215,8 @@ static enum fanin_status fill(fanin_model *m, const struct fi_tensors *from) {
     if (!m->shift != !m->scale || !m->target_shift != !m->target_scale)
         return fi_fail(m->ctx, FANIN_ERR_DATA, "a normalization is only half there");
     FI_TRY(get_names(m, from));
+    const char *history = fi_tensors_meta_get(from, "fanin.history");
+    if (history) FI_TRY(fi_history_read(m, history));
     return fi_params_from_tensors(m->net, m->params, "", from);
 }
 

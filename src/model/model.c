@@ -8,6 +8,7 @@
 #include "data/data.h"
 #include "graph/graph.h"
 #include "kernel/kernel.h"
+#include "model/history.h"
 
 /* Samples predicted at once. */
 #define PREDICT_ROWS 256
@@ -231,6 +232,7 @@ void fanin_model_free(fanin_model *model) {
     fanin_ctx *ctx = model->ctx;
     fi_exec_free(model->infer);
     fi_exec_free(model->sample);
+    fi_history_free(model->history);
     fanin_net_free(model->net);
     fi_arena_free(&model->arena);
     fi_free(ctx, model);

@@ -218,6 +218,7 @@ static const struct {
     [FI_PART_PLOT] = {"plot", add_plot},
     [FI_PART_HISTOGRAMS] = {"histograms", add_histograms},
     [FI_PART_HEAT] = {"heat", add_heat},
+    [FI_PART_PICTURES] = {"pictures", fi_pictures_json},
 };
 
 /* ---- the file -------------------------------------------------------------------------------------- */

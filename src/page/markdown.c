@@ -268,11 +268,28 @@ static enum fanin_status add_plot(struct writer *w, const struct fi_part *part, 
     return status;
 }
 
+/* Pictures of pixels are for the browser: here stand their captions. */
+static void add_pictures(struct writer *w, const struct fi_part *part) {
+    const struct fi_part_pictures *all = &part->is.pictures;
+    add_bold(&w->out, all->title);
+    add_paragraph(&w->out, all->text);
+    for (int64_t i = 0; i < all->n; i++) {
+        fi_text_add(&w->out, "-");
+        for (int k = 0; k < all->items[i].n_lines; k++) {
+            fi_text_add(&w->out, k ? ", " : " ");
+            fi_escape_markdown(&w->out, all->items[i].lines[k], k == 0);
+        }
+        fi_text_add(&w->out, "\n");
+    }
+    fi_text_add(&w->out, "\n");
+}
+
 /* ---- the page --------------------------------------------------------------------------------------- */
 
 static void (*const makers[])(struct writer *w, const struct fi_part *part) = {
-    [FI_PART_SECTION] = add_section, [FI_PART_TEXT] = add_text,   [FI_PART_CODE] = add_code,
-    [FI_PART_NOTICE] = add_notice,   [FI_PART_FACTS] = add_facts, [FI_PART_TABLE] = add_table};
+    [FI_PART_SECTION] = add_section,  [FI_PART_TEXT] = add_text,   [FI_PART_CODE] = add_code,
+    [FI_PART_NOTICE] = add_notice,    [FI_PART_FACTS] = add_facts, [FI_PART_TABLE] = add_table,
+    [FI_PART_PICTURES] = add_pictures};
 
 static enum fanin_status add_part(struct writer *w, const struct fi_part *part) {
     switch (part->kind) {

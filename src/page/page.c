@@ -203,6 +203,20 @@ void fanin_page_add_heat(fanin_page *page, const struct fanin_page_heat *heat) {
     copy->boundary_title = keep_text(page, heat->boundary_title);
 }
 
+void fanin_page_add_pictures(fanin_page *page, const char *title, const char *text,
+                             const struct fanin_page_picture *pictures, int64_t n) {
+    struct fi_part spare, *part = new_part(page, FI_PART_PICTURES, &spare);
+    struct fanin_page_picture *copy = keep(page, pictures, n, 1, sizeof *copy);
+    for (int64_t i = 0; copy && i < n; i++) {
+        const int64_t pixels = (int64_t)copy[i].width * copy[i].height;
+        copy[i].pixels = keep(page, copy[i].pixels, pixels, copy[i].channels, 1);
+        copy[i].alt = keep_text(page, copy[i].alt);
+        copy[i].lines = keep_texts(page, copy[i].lines, copy[i].n_lines);
+    }
+    part->is.pictures =
+        (struct fi_part_pictures){keep_text(page, title), keep_text(page, text), copy, n};
+}
+
 /* ---- what both writers decide alike ---------------------------------------------------------------- */
 
 void fi_range_take(struct fi_range *range, double value) {

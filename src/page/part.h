@@ -19,7 +19,8 @@ enum fi_part_kind {
     FI_PART_TABLE,
     FI_PART_PLOT,
     FI_PART_HISTOGRAMS,
-    FI_PART_HEAT
+    FI_PART_HEAT,
+    FI_PART_PICTURES
 };
 
 struct fi_part_prose {
@@ -39,6 +40,12 @@ struct fi_part_histograms {
     int64_t n;
 };
 
+struct fi_part_pictures {
+    const char *title, *text;
+    const struct fanin_page_picture *items;
+    int64_t n;
+};
+
 struct fi_part {
     struct fi_part *next;
     enum fi_part_kind kind;
@@ -51,6 +58,7 @@ struct fi_part {
         struct fanin_page_plot plot;
         struct fi_part_histograms histograms;
         struct fanin_page_heat heat;
+        struct fi_part_pictures pictures;
     } is;
 };
 
@@ -76,6 +84,9 @@ bool fi_wants_log(enum fanin_page_scale scale, const struct fi_range *range);
 
 /* Whether the histogram counts anything. */
 bool fi_counts_any(const struct fanin_page_histogram *histogram);
+
+/* The members of a part of pictures, for the script of a page (pictures.c). */
+void fi_pictures_json(struct fi_text *out, const struct fi_part *part);
 
 /* JSON over several lines: what fits into one stays there. Words and numbers stay as written;
  * what is no JSON stays readable. */

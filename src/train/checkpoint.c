@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "model/history.h"
 #include "model/model.h"
 #include "train/train.h"
 
@@ -127,6 +128,8 @@ static enum fanin_status restore(fanin_trainer *t, struct fi_progress *p,
     for (int i = EPOCH; i < COUNTS; i++)
         if (counts[i] < 0 || counts[i] > INT64_MAX / 2)
             return fi_fail(t->ctx, FANIN_ERR_DATA, "its place in the run is impossible");
+    const char *history = fi_tensors_meta_get(from, "fanin.history");
+    if (history) FI_TRY(fi_history_read(t->model, history));
     FI_TRY(fi_params_from_tensors(net, t->model->params, "", from));
     for (int i = 0; i < t->update.optim->n_states; i++) {
         char prefix[80];

@@ -37,7 +37,7 @@ function factsPart(part) {
 
 const makers = {
     text: (part) => prose(part.text), code: codePart, notice: noticePart, facts: factsPart, table: tablePart,
-    plot: plotPart, histograms: histogramsPart, heat: heatPart,
+    plot: plotPart, histograms: histogramsPart, heat: heatPart, pictures: picturesPart,
 };
 const isPlot = (part) => ["plot", "histograms", "heat"].includes(part.kind);
 
