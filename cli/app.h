@@ -61,8 +61,8 @@ struct command {
     size_t size; /* of the struct its options go to, which begins with a struct common */
     int (*run)(struct app *app, const void *fields, const char *const *operands, int n);
 };
-extern const struct command cmd_train, cmd_check, cmd_eval, cmd_predict, cmd_fold, cmd_info,
-    cmd_list, cmd_help, cmd_schema, cmd_study;
+extern const struct command cmd_train, cmd_check, cmd_eval, cmd_predict, cmd_report, cmd_fold,
+    cmd_info, cmd_list, cmd_help, cmd_schema, cmd_study;
 /* NULL beyond the last. */
 const struct command *command_at(int index);
 const struct command *command_find(const char *name);

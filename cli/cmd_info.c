@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app.h"
+#include "models.h"
 
 struct info_fields {
     struct common common;
@@ -23,13 +23,6 @@ static const struct opt options[] = {RECIPE_SEED,
 static int ends_with(const char *path, const char *end) {
     size_t n = strlen(path), m = strlen(end);
     return n >= m && !strcmp(path + n - m, end);
-}
-
-static void print_dims(char *out, size_t size, int rank, const int64_t *dims) {
-    size_t at = 0;
-    snprintf(out, size, rank ? "" : "1");
-    for (int i = 0; i < rank && at < size; i++)
-        at += (size_t)snprintf(out + at, size - at, i ? "x%lld" : "%lld", (long long)dims[i]);
 }
 
 /* 1234567 as 1,234,567. */
@@ -95,33 +88,10 @@ struct param_table {
     double trainable; /* numbers that a run updates */
 };
 
-static const char *text_of(const struct fanin_event *e, const char *name) {
-    for (int i = 0; i < e->n_texts; i++)
-        if (!strcmp(e->texts[i].name, name)) return e->texts[i].value;
-    return NULL;
-}
-
 /* The factor on the learning rate. */
 static double lr_of(const struct fanin_event *e) {
-    for (int i = 0; i < e->n_figures; i++)
-        if (!strcmp(e->figures[i].name, "lr")) return e->figures[i].value;
-    return 1;
-}
-
-/* What a run does to the tensor: "weight_decay 0.01, max_norm, lr x0.1". */
-static void print_policy(char *out, size_t size, const struct fanin_event *e, int trainable) {
-    const char *parts[2] = {text_of(e, "regularize"), text_of(e, "constrain")};
-    size_t at = 0;
-    if (!trainable || text_of(e, "frozen")) {
-        snprintf(out, size, trainable ? "frozen" : "fixed");
-        return;
-    }
-    for (int i = 0; i < 2; i++)
-        if (parts[i] && at < size)
-            at += (size_t)snprintf(out + at, size - at, "%s%s", at ? ", " : "", parts[i]);
-    if (lr_of(e) != 1 && at < size)
-        at += (size_t)snprintf(out + at, size - at, "%slr x%g", at ? ", " : "", lr_of(e));
-    if (at == 0) snprintf(out, size, "-");
+    const double lr = figure_of(e, "lr");
+    return isnan(lr) ? 1 : lr;
 }
 
 static void print_param(void *payload, const struct fanin_event *e) {
@@ -299,21 +269,6 @@ static void print_data(const struct app *app, const fanin_data *data) {
 }
 
 /* ---- the three kinds of file --------------------------------------------------------------------------- */
-
-/* A model file holds what training made of the parameters, not how they started; its recipe tells
- * that, and needs only the shape of a sample for it. NULL: the file has no recipe, or one that says
- * too little. */
-static fanin_model *as_started(const struct app *app, const fanin_model *model,
-                               fanin_recipe **recipe) {
-    const char *json = fanin_model_recipe(model);
-    fanin_model *started = NULL;
-    struct fanin_node_info input;
-    if (!json) return NULL;
-    fanin_net_node(fanin_model_net(model), 0, &input);
-    if (fanin_recipe_parse(recipe, app->ctx, "recipe", json, NULL, 0) == FANIN_OK)
-        fanin_recipe_model(&started, *recipe, &input.shape, fanin_model_outputs(model), NULL);
-    return started;
-}
 
 static int info_model(struct app *app, const char *path) {
     fanin_model *model;

@@ -123,8 +123,8 @@ FANIN_API enum fanin_status fanin_evaluate_ensemble(fanin_model *model, const fa
                                                     fanin_event_fn event, void *payload);
 
 /* The loss of each of samples first .. first+n-1 of a part, as it would be alone: weights of
- * samples do not count, labels that the loss ignores give 0. Errors: SHAPE, ARGUMENT (beyond the
- * part), DATA (a label or target that the loss cannot take), MEMORY. */
+ * samples do not count, and labels that the loss ignores give NaN. Errors: SHAPE, ARGUMENT (beyond
+ * the part), DATA (a label or target that the loss cannot take), MEMORY. */
 FANIN_API enum fanin_status fanin_sample_losses(fanin_model *model, const fanin_data *data,
                                                 enum fanin_part part, int64_t first, int64_t n,
                                                 double *loss);

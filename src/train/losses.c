@@ -3,6 +3,8 @@
  * The loss sample by sample, in inference mode: which samples a model gets most wrong. The loss
  * record is run on batches of one row, with weight 1 and no gradient.
  */
+#include <math.h>
+
 #include "kernel/kernel.h"
 #include "model/ensemble.h"
 #include "train/train.h"
@@ -45,7 +47,9 @@ static void run(struct pass *p, int64_t first, int64_t n, double *loss) {
         z.data += r * z.ld;
         target.data += r * target.ld;
         const struct fi_truth truth = {.labels = labels ? p->labels + r : NULL, .target = &target};
-        loss[r] = m->loss->run(m->loss_attrs, &z, &truth, NULL, 0);
+        loss[r] = labels && m->loss->ignores && m->loss->ignores(m->loss_attrs, p->labels[r])
+                      ? NAN
+                      : m->loss->run(m->loss_attrs, &z, &truth, NULL, 0);
     }
 }
 
