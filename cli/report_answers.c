@@ -85,8 +85,9 @@ static void add_pairs(const struct part *p) {
 }
 
 static void add_classes(const struct part *p) {
-    static const char *const columns[] = {"class",     "samples", "predicted",
-                                          "precision", "recall",  "F1"};
+    const int labels = p->a->task == FANIN_MULTILABEL;
+    const char *const columns[] = {
+        labels ? "label" : "class", "samples", "predicted", "precision", "recall", "F1"};
     enum { COLUMNS = 6 };
     const int64_t n = p->a->outputs < MOST_CLASSES ? p->a->outputs : MOST_CLASSES;
     struct fanin_page_cell *cells = scrap_room(p->s, n * COLUMNS, sizeof *cells);
@@ -103,7 +104,6 @@ static void add_classes(const struct part *p) {
             {.number = 2 * right / (double)(c->taken + c->support)}};
         memcpy(cells + i * COLUMNS, row, sizeof row);
     }
-    const int labels = p->a->task == FANIN_MULTILABEL;
     const char *title = labels ? "By label" : "By class";
     if (n < p->a->outputs)
         title = scrap_text(p->s, "%s: the first %" PRId64 " of %" PRId64, title, n, p->a->outputs);

@@ -3,6 +3,7 @@
  * The history of the runs as plots: figures by epoch, all runs in one plot; what watched updates
  * told, a run at a time.
  */
+#include <math.h>
 #include <string.h>
 
 #include "report.h"
@@ -33,7 +34,8 @@ static int list_figures(const struct report *report, const char **names) {
 /* What a curve of a figure is called beside others: of the loss and its parts the part. */
 static const char *label_of(const char *figure) {
     if (!strcmp(figure, "loss")) return "training";
-    if (!strcmp(figure, "val_loss")) return "validation";
+    if (!strncmp(figure, "val_", 4)) return "validation";
+    if (!strcmp(figure, "lr")) return "learning rate";
     return strncmp(figure, "loss_", 5) ? figure : figure + 5;
 }
 
@@ -152,7 +154,21 @@ void report_curves(struct report *report, fanin_page *page) {
 struct over_time {
     const char *event, *figure, *title, *text, *y_title;
     enum fanin_page_scale scale;
+    int least; /* names that there must be for a plot */
+    int some;  /* names whose figures are all 0 are left out */
 };
+
+/* Whether a map of these numbers should be one of their logarithms. */
+static int spans_decades(const struct fanin_page_series *series, int n) {
+    double low = INFINITY, high = 0;
+    for (int i = 0; i < n; i++)
+        for (int64_t k = 0; k < series[i].n; k++) {
+            if (isnan(series[i].y[k])) continue;
+            low = fmin(low, series[i].y[k]);
+            high = fmax(high, series[i].y[k]);
+        }
+    return low > 0 && high > 10 * low;
+}
 
 static void add_map(struct report *report, fanin_page *page, const struct over_time *what,
                     const struct fanin_page_series *series, int n) {
@@ -163,41 +179,66 @@ static void add_map(struct report *report, fanin_page *page, const struct over_t
                **heads = scrap_room(s, columns, sizeof *rows);
     double *values = scrap_room(s, n * columns, sizeof *values);
     if (!rows || !heads || !values) return;
+    const int decades = what->scale == FANIN_PAGE_AUTO && spans_decades(series, n);
     for (int64_t c = 0; c < columns; c++) {
         heads[c] = scrap_text(s, "%.0f", series[0].x[c * step]);
-        for (int i = 0; i < n; i++) values[i * columns + c] = series[i].y[c * step];
+        for (int i = 0; i < n; i++) {
+            const double value = series[i].y[c * step];
+            values[i * columns + c] = decades ? log10(value) : value;
+        }
     }
     for (int i = 0; i < n; i++) rows[i] = series[i].name;
-    const struct fanin_page_heat heat = {.title = what->title,
-                                         .text = what->text,
-                                         .x_title = "update",
-                                         .y_title = "name",
-                                         .value_title = what->y_title,
-                                         .columns = heads,
-                                         .n_columns = columns,
-                                         .rows = rows,
-                                         .n_rows = n,
-                                         .values = values};
+    const struct fanin_page_heat heat = {
+        .title = what->title,
+        .text = what->text,
+        .x_title = "update",
+        .y_title = "name",
+        .value_title = decades ? scrap_text(s, "log10 of %s", what->y_title) : what->y_title,
+        .columns = heads,
+        .n_columns = columns,
+        .rows = rows,
+        .n_rows = n,
+        .values = values};
     fanin_page_add_heat(page, &heat);
 }
 
-static void add_over_time(struct report *report, fanin_page *page, const struct report_run *run,
-                          const struct over_time *what) {
+static int is_told(const struct fanin_history *h, const struct over_time *what) {
+    int told = !what->some;
+    if (!is_of(h, what->event, what->figure)) return 0;
+    for (int64_t k = 0; k < h->n && !told; k++) told = h->values[k] != 0;
+    return told;
+}
+
+/* The figures of one run, or (only NULL) of all; series NULL: counts them. */
+static int gather(struct report *report, const struct report_run *only,
+                  const struct over_time *what, struct fanin_page_series *series) {
+    const struct report_run *first = only ? only : report->runs;
+    const int runs = only ? 1 : report->n_runs;
     struct fanin_history h;
     int n = 0;
-    for (int64_t i = 0; fanin_model_history(run->model, i, &h); i++)
-        n += is_of(&h, what->event, what->figure);
+    for (int r = 0; r < runs; r++)
+        for (int64_t i = 0; fanin_model_history(first[r].model, i, &h); i++) {
+            if (!is_told(&h, what)) continue;
+            if (series)
+                series[n] = (struct fanin_page_series){.name = h.name     ? h.name
+                                                               : runs > 1 ? first[r].name
+                                                                          : what->y_title,
+                                                       .style = FANIN_PAGE_LINE,
+                                                       .n = h.n,
+                                                       .x = h.at,
+                                                       .y = h.values};
+            n++;
+        }
+    return n;
+}
+
+static void add_over_time(struct report *report, fanin_page *page, const struct report_run *only,
+                          const struct over_time *what) {
+    const int n = gather(report, only, what, NULL);
     struct fanin_page_series *series = scrap_room(&report->scraps, n, sizeof *series);
-    if (n == 0 || !series) return;
-    n = 0;
-    for (int64_t i = 0; fanin_model_history(run->model, i, &h); i++)
-        if (is_of(&h, what->event, what->figure))
-            series[n++] = (struct fanin_page_series){.name = h.name ? h.name : what->y_title,
-                                                     .style = FANIN_PAGE_LINE,
-                                                     .n = h.n,
-                                                     .x = h.at,
-                                                     .y = h.values};
-    if (n > MOST_LINES) {
+    if (n < what->least || n == 0 || !series) return;
+    gather(report, only, what, series);
+    if (n > MOST_LINES && only) {
         add_map(report, page, what, series, n);
         return;
     }
@@ -218,44 +259,55 @@ static int was_watched(const struct report_run *run) {
     return 0;
 }
 
-void report_ledger(struct report *report, fanin_page *page) {
+/* The plots of one run: where loss and update come from; of the first run also its layers. */
+static void add_run(struct report *report, fanin_page *page, const struct report_run *run) {
     static const struct over_time plots[] = {
         {"watch_source", "loss_share", "Where the loss comes from",
          "The share of each term in the loss that the update was to lower.", "share of the loss",
-         FANIN_PAGE_LINEAR},
+         FANIN_PAGE_LINEAR, 2, 0},
         {"watch_source", "update_share", "Where the update comes from",
          "The share of the data, each penalty, decay and constraints in the length of the step.",
-         "share of the update", FANIN_PAGE_LINEAR},
-        {"watch", "grad_norm", "Norm of the gradient", NULL, "gradient norm", FANIN_PAGE_AUTO},
-        {"watch", "entropy", "Entropy of the predictions",
-         "Of the update's batch, in nats: falls to 0 as the net becomes sure.", "entropy",
-         FANIN_PAGE_LINEAR},
+         "share of the update", FANIN_PAGE_LINEAR, 1, 0},
         {"watch_layer", "rms", "Root mean square of each layer's output",
          "A layer whose numbers grow or fade through the run loses touch with its neighbours.",
-         "root mean square", FANIN_PAGE_AUTO},
+         "root mean square", FANIN_PAGE_AUTO, 1, 0},
         {"watch_layer", "dead", "Dead units of each layer",
-         "Units that gave 0 for all samples of the batch.", "units", FANIN_PAGE_LINEAR},
+         "Units that gave 0 for all samples of the batch.", "units", FANIN_PAGE_LINEAR, 1, 1},
         {"watch_param", "update", "Update over size, for each parameter",
          "Root mean square of the step over that of the numbers; about 0.001 is usual.",
-         "update / rms", FANIN_PAGE_AUTO}};
+         "update / rms", FANIN_PAGE_AUTO, 1, 0}};
+    for (int k = 0; k < (int)(sizeof plots / sizeof plots[0]); k++) {
+        struct over_time what = plots[k];
+        if (strcmp(what.event, "watch_source") != 0 && run != report->runs) break;
+        if (report->n_runs > 1)
+            what.title = scrap_text(&report->scraps, "%s: %s", run->name, what.title);
+        add_over_time(report, page, run, &what);
+    }
+}
+
+void report_ledger(struct report *report, fanin_page *page) {
+    static const struct over_time norm = {
+        "watch", "grad_norm", "Norm of the gradient", NULL, "gradient norm", FANIN_PAGE_AUTO, 1, 0};
+    static const struct over_time entropy = {
+        "watch",
+        "entropy",
+        "Entropy of the predictions",
+        "Of the update's batch, in nats: falls to 0 as the net becomes sure.",
+        "entropy",
+        FANIN_PAGE_LINEAR,
+        1,
+        0};
     fanin_page_add_section(page, "Regularization ledger",
                            "How much of the loss and of each update comes from the data, and how "
                            "much from what regularizes, at the watched updates.");
-    for (int r = 0; r < report->n_runs; r++) {
-        const struct report_run *run = &report->runs[r];
-        if (!was_watched(run)) {
+    for (int r = 0; r < report->n_runs; r++)
+        if (!was_watched(&report->runs[r]))
             fanin_page_add_text(page, scrap_text(&report->scraps,
                                                  "`%s` was not watched: train it with `--set "
                                                  "train.watch=100` to see this for every hundredth "
                                                  "update.",
-                                                 run->name));
-            continue;
-        }
-        for (int k = 0; k < (int)(sizeof plots / sizeof plots[0]); k++) {
-            struct over_time what = plots[k];
-            if (report->n_runs > 1)
-                what.title = scrap_text(&report->scraps, "%s: %s", run->name, what.title);
-            add_over_time(report, page, run, &what);
-        }
-    }
+                                                 report->runs[r].name));
+    for (int r = 0; r < report->n_runs; r++) add_run(report, page, &report->runs[r]);
+    add_over_time(report, page, NULL, &norm);
+    add_over_time(report, page, NULL, &entropy);
 }

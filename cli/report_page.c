@@ -102,8 +102,7 @@ static void add_facts(struct report *report, fanin_page *page) {
             {.number = run->figures[i].value},
             i == 0 ? scrap_text(s, "%s samples", grouped(s, (double)run->samples)) : NULL};
     facts[n++] = (struct fanin_page_fact){"parameters", {.text = grouped(s, run->params)}, NULL};
-    if (!isnan(epochs))
-        facts[n++] = (struct fanin_page_fact){"epochs", {.number = epochs}, NULL};
+    if (!isnan(epochs)) facts[n++] = (struct fanin_page_fact){"epochs", {.number = epochs}, NULL};
     if (run->recipe && fanin_recipe_train(run->recipe)->batch > 0)
         facts[n++] = (struct fanin_page_fact){
             "batch", {.number = (double)fanin_recipe_train(run->recipe)->batch}, NULL};

@@ -92,7 +92,7 @@ static const char *list_of(struct report *r, const float *numbers, int predicted
         if (a->task == FANIN_REGRESSION && a->outputs == 1)
             text = scrap_text(&r->scraps, "%.6g", (double)numbers[c]);
         else if (a->task == FANIN_REGRESSION || predicted)
-            text = scrap_text(&r->scraps, "%s%s%s %.4g", text, comma, name, (double)numbers[c]);
+            text = scrap_text(&r->scraps, "%s%s%s %.6g", text, comma, name, (double)numbers[c]);
         else
             text = scrap_text(&r->scraps, "%s%s%s", text, comma, name);
     }
@@ -110,6 +110,29 @@ static const char *prediction_of(struct report *r, const struct report_worst *w)
     return scrap_text(&r->scraps, "%s (%.3f)", report_output(r, c), (double)w->p[c]);
 }
 
+/* The lines under a picture. */
+#define LINES 5
+static int tell_mistake(struct report *r, const struct report_worst *w, const char **lines) {
+    struct scraps *s = &r->scraps;
+    const int64_t taken = taken_for(w, r->answers->outputs);
+    const char *truth = truth_of(r, w);
+    int n = 0;
+    if (r->answers->task != FANIN_CLASSIFICATION) {
+        lines[n++] = truth;
+        lines[n++] = scrap_text(s, "said %s", prediction_of(r, w));
+    } else {
+        const char *guess = report_output(r, taken);
+        lines[n++] = taken == w->label ? scrap_text(s, "%s, rightly", truth)
+                                       : scrap_text(s, "%s, not %s", truth, guess);
+        lines[n++] = scrap_text(s, "%s at %.3f", guess, (double)w->p[taken]);
+        if (taken != w->label)
+            lines[n++] = scrap_text(s, "%s at %.3f", truth, (double)w->p[w->label]);
+    }
+    lines[n++] = scrap_text(s, "loss %.3g", w->loss);
+    lines[n++] = scrap_text(s, "sample %" PRId64, w->row);
+    return n;
+}
+
 /* ---- the two ways ----------------------------------------------------------------------------------- */
 
 static void add_pictures(struct report *r, fanin_page *page, const float *x, int64_t cols) {
@@ -122,25 +145,17 @@ static void add_pictures(struct report *r, fanin_page *page, const float *x, int
     const int side = height > width ? height : width, by = (side + SHOWN_SIDE - 1) / SHOWN_SIDE;
     for (int i = 0; i < a->n_worst; i++) {
         const struct report_worst *w = &a->worst[i];
-        const char **lines = scrap_room(s, 4, sizeof *lines);
+        const char **lines = scrap_room(s, LINES, sizeof *lines);
         if (!lines || !w->p || height < by || width < by) continue;
-        const char *truth = truth_of(r, w), *prediction = prediction_of(r, w);
-        lines[0] = scrap_text(s, "%s, not %s", truth, prediction);
-        if (a->task == FANIN_CLASSIFICATION && taken_for(w, a->outputs) == w->label)
-            lines[0] = scrap_text(s, "%s, rightly", prediction);
-        if (a->task != FANIN_CLASSIFICATION)
-            lines[0] = scrap_text(s, "%s; predicted %s", truth, prediction);
-        lines[1] = scrap_text(s, "loss %.4g", w->loss);
-        lines[2] = scrap_text(s, "sample %" PRId64, w->row);
         pictures[n++] = (struct fanin_page_picture){
             .width = width / by,
             .height = height / by,
             .channels = channels,
             .pixels = paint(s, x + i * cols, channels, height, width, by, &range),
-            .alt = scrap_text(s, "Sample %" PRId64 ": true is %s, predicted was %s", w->row, truth,
-                              prediction),
+            .alt = scrap_text(s, "Sample %" PRId64 ": true is %s, predicted was %s", w->row,
+                              truth_of(r, w), prediction_of(r, w)),
             .lines = lines,
-            .n_lines = 3};
+            .n_lines = tell_mistake(r, w, lines)};
         if (!pictures[n - 1].pixels) return;
     }
     fanin_page_add_pictures(page, NULL, NULL, pictures, n);
@@ -195,12 +210,15 @@ void report_worst(struct report *report, fanin_page *page) {
     fanin_page_add_section(
         page, "Worst mistakes",
         scrap_text(&report->scraps,
-                   "The samples with the highest loss%s%s, counted from 0 in the %s part.%s",
+                   "The samples with the highest loss%s%s, counted from 0 in the "
+                   "%s part.%s",
                    report->n_runs > 1 ? " under " : "", report->n_runs > 1 ? run->name : "",
                    report_part(run),
-                   a->task == FANIN_CLASSIFICATION
-                       ? " First the truth, then what the model says and how sure it is."
-                       : ""));
+                   a->task != FANIN_CLASSIFICATION ? ""
+                   : images
+                       ? " First the truth and what it was taken for, then the probability of "
+                         "the two. Where it was taken rightly, it was with the least certainty."
+                       : " Behind a prediction stands its probability."));
     if (images && x)
         add_pictures(report, page, x, cols);
     else
