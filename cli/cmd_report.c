@@ -62,6 +62,7 @@ static int measure(struct report *report, struct report_run *run, const struct r
     const struct labelled from = {f->data, f->labels, &f->set};
     struct receiver to = {&report->scraps, run};
     char why[512];
+    run->file = f->data;
     enum fanin_status status =
         load_labelled(report->app, run->model, &from, &run->data, &run->part, why);
     if (status == FANIN_OK)

@@ -234,10 +234,10 @@ static void say_next(const struct run *r) {
     }
     const int held_out =
         fanin_data_rows(r->data, FANIN_TEST) > 0 || fanin_data_rows(r->data, FANIN_VALIDATION) > 0;
-    const char *const commands[] = {"eval", "predict", "info"};
-    const char *const more[] = {held_out ? "" : " --data FILE", " FILE", ""};
+    const char *const commands[] = {"eval", "predict", "info", "report"};
+    const char *const more[] = {held_out ? "" : " --data FILE", " FILE", "", ""};
     printf("\nmodel   %s\n", r->out);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         char *line = shell_line(commands[i], &r->out, 1);
         if (line) printf("%s%s%s\n", i ? "        " : "next    ", line, more[i]);
         free(line);

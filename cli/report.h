@@ -75,6 +75,7 @@ struct report_run {
     fanin_recipe *recipe;         /* NULL: the file holds none */
     fanin_data *data;             /* NULL: `why` there are none */
     enum fanin_part part;
+    const char *file; /* that --data names; NULL: the data are the recipe's */
     const char *why;
     /* what was measured on the data */
     int64_t samples, n_classes;

@@ -282,12 +282,12 @@ void report_answers(struct report *report, fanin_page *page) {
                            .a = report->answers,
                            .page = page};
     if (!p.a) return;
-    const char *whose = report->n_runs > 1 ? scrap_text(p.s, " of `%s`", p.run->name) : "";
-    const char *text =
-        scrap_text(p.s,
-                   "%" PRId64 " samples of the %s part that training has not "
-                   "seen%s%s.",
-                   p.a->rows, report_part(p.run), *whose ? ", the answers" : "", whose);
+    const char *from = p.run->file ? scrap_text(p.s, "`%s`", p.run->file)
+                                   : scrap_text(p.s, "the %s part, which training has not seen",
+                                                report_part(p.run));
+    const char *text = scrap_text(p.s, "%" PRId64 " samples of %s%s%s.", p.a->rows, from,
+                                  report->n_runs > 1 ? "; the answers of " : "",
+                                  report->n_runs > 1 ? scrap_text(p.s, "`%s`", p.run->name) : "");
     if (p.a->task == FANIN_REGRESSION) {
         const int64_t n = p.a->outputs < MOST_TARGETS ? p.a->outputs : MOST_TARGETS;
         fanin_page_add_section(page, "Predictions", text);

@@ -147,8 +147,10 @@ static void add_figures(struct report *report, fanin_page *page) {
         }
     }
     const struct fanin_page_table table = {
-        n == 1 ? NULL : "Final figures, on data that training has not seen", heads, n + 1, cells,
-        rows};
+        n == 1           ? NULL
+        : of && of->file ? scrap_text(s, "Final figures, on %s", of->file)
+                         : "Final figures, on data that training has not seen",
+        heads, n + 1, cells, rows};
     fanin_page_add_table(page, &table);
 }
 

@@ -210,15 +210,14 @@ void report_worst(struct report *report, fanin_page *page) {
     fanin_page_add_section(
         page, "Worst mistakes",
         scrap_text(&report->scraps,
-                   "The samples with the highest loss%s%s, counted from 0 in the "
-                   "%s part.%s",
+                   "The samples with the highest loss%s%s, counted from 0 in %s.%s",
                    report->n_runs > 1 ? " under " : "", report->n_runs > 1 ? run->name : "",
-                   report_part(run),
+                   run->file ? scrap_text(&report->scraps, "`%s`", run->file)
+                             : scrap_text(&report->scraps, "the %s part", report_part(run)),
                    a->task != FANIN_CLASSIFICATION ? ""
-                   : images
-                       ? " First the truth and what it was taken for, then the probability of "
-                         "the two. Where it was taken rightly, it was with the least certainty."
-                       : " Behind a prediction stands its probability."));
+                   : images ? " First the truth and what it was taken for, then the probability of "
+                              "the two. Where it was taken rightly, it was with little certainty."
+                            : " Behind a prediction stands its probability."));
     if (images && x)
         add_pictures(report, page, x, cols);
     else
