@@ -376,6 +376,17 @@ static enum fanin_status check_mixup(const struct run *r) {
     return FANIN_OK;
 }
 
+/* A run that was stopped after the last step of an epoch tells of that epoch without another step:
+ * with the rates and strengths of the step before. */
+static void take_up_pace(const struct run *r) {
+    fanin_trainer *t = r->t;
+    const int64_t step = r->at.epoch * r->steps + r->at.step - 1, total = r->epochs * r->steps;
+    if (r->at.step < 1) return;
+    fi_trainer_schedule(t, step, total, r->steps);
+    t->update.step.lr = t->lr.base * fi_pace_factor(&t->lr, step, total, r->steps);
+    t->update.step.momentum = fi_pace_factor(&t->momentum, step, total, r->steps);
+}
+
 static enum fanin_status begin_history(const struct run *r) {
     const fanin_net *net = r->model->net;
     const int64_t watch = r->t->watch_every;
@@ -420,6 +431,7 @@ static enum fanin_status prepare(struct run *r) {
 
 static enum fanin_status run(struct run *r) {
     FI_TRY(prepare(r));
+    take_up_pace(r);
     bool stop = r->o->early_stop_metric && r->at.bad_epochs >= patience(r);
     tell_start(r);
     while (r->at.epoch < r->epochs && !stop) {
