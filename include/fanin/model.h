@@ -195,7 +195,7 @@ struct fanin_fold_options {
 /* Makes a model for inference that predicts the same up to rounding: batch norm goes into the
  * linear layer before or behind it, dropout and the like are left out, layers that are special in
  * training alone become plain. *out is the caller's; `model` stays as it is. Recipe (with the
- * layers that are left), normalization and names go over. Errors: MEMORY. */
+ * layers that are left), normalization, names and history go over. Errors: MEMORY. */
 FANIN_API enum fanin_status fanin_model_fold(fanin_model **out, const fanin_model *model,
                                              const struct fanin_fold_options *options);
 

@@ -4,10 +4,10 @@
 . "$FANIN_SOURCE_DIR/tests/cli/lib.sh" || exit 1
 
 # Long enough that each signal comes in the middle, on any machine.
-settings="--set train.epochs=80 --set net.dense1.units=300"
+settings="--set train.epochs=80 --set net.dense1.units=300 --set train.watch=40"
 stops="INT:2 TERM:12 HUP:25"
 if [ -n "${FANIN_SANITIZE:-}" ]; then
-    settings="--set train.epochs=15 --set net.dense1.units=100"
+    settings="--set train.epochs=15 --set net.dense1.units=100 --set train.watch=40"
     stops="INT:1 TERM:3 HUP:6"
 fi
 start() {
