@@ -51,7 +51,7 @@ static void keep_eval(void *payload, const struct fanin_event *e) {
         run->figures[run->n_figures++] =
             (struct fanin_figure){scrap_text(s, "%s", e->figures[i].name), e->figures[i].value};
     }
-    if (!run->confusion) return;
+    if (!run->confusion || !e->confusion) return;
     memcpy(run->confusion, e->confusion, (size_t)(n * n) * sizeof *run->confusion);
     run->n_classes = n;
 }
@@ -189,10 +189,10 @@ static int run(struct app *app, const void *fields, const char *const *operands,
     if (f->labels && !f->data) return fail_with(EXIT_USAGE, "--labels goes with --data");
     if (f->data && f->set.n > 0) return fail_with(EXIT_USAGE, "--set changes nothing with --data");
     report.runs = scrap_room(&report.scraps, n, sizeof *report.runs);
-    int code = report.runs ? 0 : fail_with(EXIT_SYSTEM, "out of memory");
-    for (int r = 0; r < n && !code; r++) report.runs[r].path = operands[r];
-    if (!code) code = make(&report, f);
-    for (int r = 0; r < n && report.runs; r++) {
+    if (!report.runs) return fail_with(EXIT_SYSTEM, "out of memory");
+    for (int r = 0; r < n; r++) report.runs[r].path = operands[r];
+    const int code = make(&report, f);
+    for (int r = 0; r < n; r++) {
         fanin_data_free(report.runs[r].data);
         fanin_recipe_free(report.runs[r].recipe);
         fanin_model_free(report.runs[r].started);

@@ -50,7 +50,7 @@ static struct range range_of(const float *x, int64_t n) {
 
 static unsigned char shade(double value, const struct range *r) {
     const double share = (value - r->low) / (r->high - r->low);
-    return share > 0 ? (unsigned char)(fmin(share, 1) * 255 + 0.5) : 0;
+    return share > 0 ? (unsigned char)lround(fmin(share, 1) * 255) : 0;
 }
 
 /* C×H×W numbers as bytes, C last; every pixel shown is the mean of by × by. */

@@ -235,6 +235,7 @@ static enum fanin_status read_series(struct fi_history *h, struct fi_clock *c, c
 }
 
 #define MOST_MOMENTS (INT64_C(1) << 53)
+#define MOST_SERIES 4096 /* more than any run has */
 
 static enum fanin_status read_clock(struct fi_history *h, struct fi_clock *c, const json_t *json) {
     const json_t *at = json_object_get(json, "at"), *list = json_object_get(json, "series");
@@ -245,6 +246,7 @@ static enum fanin_status read_clock(struct fi_history *h, struct fi_clock *c, co
     if (count < 1 || count > MOST_MOMENTS || every < 1 || every > count ||
         n != 1 + (count - 1) / every + ((count - 1) % every != 0))
         return refuse(h, "its moments are not those it says there were");
+    if (n_series > MOST_SERIES) return refuse(h, "it has too many series");
     const int64_t room = FI_MAX(n, FI_MIN(n + c->room, c->limit));
     FI_TRY(reserve(h, c, room, c->max_series + n_series));
     c->n = n;
