@@ -130,29 +130,20 @@ static void tell_text(struct report *report) {
     }
 }
 
-static int write_piece(void *file, const char *text, size_t bytes) {
-    return fanin_file_write(file, text, bytes) != FANIN_OK;
-}
-
-static int write_page(struct report *report, fanin_file *file) {
-    struct app *app = report->app;
+static int make_page(struct report *report, fanin_file *file) {
+    const struct app *app = report->app;
     const char *title = report->runs[0].name;
     fanin_page *page;
     for (int r = 1; r < report->n_runs; r++)
         title = scrap_text(&report->scraps, "%s%s%s", title,
                            r == report->n_runs - 1 ? " and " : ", ", report->runs[r].name);
-    enum fanin_status status = fanin_page_create(&page, app->ctx, title, "fanin report");
+    const enum fanin_status status = fanin_page_create(&page, app->ctx, title, "fanin report");
     if (status != FANIN_OK) return fail_writing(app, status);
     report_page(report, page);
-    if (report->scraps.failed) {
-        fanin_page_free(page);
-        return fail_with(EXIT_SYSTEM, "out of memory");
-    }
-    status = fanin_page_write(page, write_piece, file);
-    /* why a write failed is what the file says, not the page */
-    if (status == FANIN_OK || status == FANIN_ERR_IO) status = fanin_file_commit(file);
+    const int code = report->scraps.failed ? fail_with(EXIT_SYSTEM, "out of memory")
+                                           : write_page(app, page, file);
     fanin_page_free(page);
-    return status == FANIN_OK ? 0 : fail_writing(app, status);
+    return code;
 }
 
 static void tell(struct report *report, const char *out) {
@@ -177,7 +168,7 @@ static int make(struct report *report, const struct report_fields *f) {
     if (status != FANIN_OK) return fail_writing(report->app, status);
     name_runs(report);
     for (int r = 0; r < report->n_runs && !code; r++) code = load_run(report, &report->runs[r], f);
-    if (!code) code = write_page(report, file);
+    if (!code) code = make_page(report, file);
     fanin_file_free(file);
     if (!code) tell(report, out);
     return code;

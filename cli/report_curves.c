@@ -205,7 +205,7 @@ static void add_map(struct report *report, fanin_page *page, const struct over_t
 static int is_told(const struct fanin_history *h, const struct over_time *what) {
     int told = !what->some;
     if (!is_of(h, what->event, what->figure)) return 0;
-    for (int64_t k = 0; k < h->n && !told; k++) told = h->values[k] != 0;
+    for (int64_t k = 0; k < h->n && !told; k++) told = h->values[k] > 0;
     return told;
 }
 

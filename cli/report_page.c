@@ -233,31 +233,37 @@ static void add_params(struct report *report, fanin_page *page) {
 
 /* ---- again ------------------------------------------------------------------------------------------ */
 
+/* Takes the run's recipe out of its file and trains by it. */
+static const char *commands_of(struct scraps *s, const struct report_run *run) {
+    char *info = shell_line("info", &run->path, 1);
+    const char *text =
+        scrap_text(s,
+                   "%s --json | jq -r 'select(.event == \"recipe\").json' >recipe.json\n"
+                   "fanin train recipe.json -o again.safetensors\n"
+                   "cmp %s again.safetensors",
+                   info ? info : "", info ? info + sizeof "fanin info " - 1 : "");
+    free(info);
+    return text;
+}
+
 static void add_again(struct report *report, fanin_page *page) {
     struct scraps *s = &report->scraps;
-    char *line = command_line(report->app);
+    const struct app *app = report->app;
+    char *line = shell_line(app->name, (const char *const *)app->argv, app->argc);
+    const int many = report->n_runs > 1;
     fanin_page_add_section(page, "Again", "The same release gives the same bytes.");
     for (int r = 0; r < report->n_runs; r++) {
         const struct report_run *run = &report->runs[r];
-        char word[4096] = "";
         if (!run->recipe) {
             fanin_page_add_text(page, scrap_text(s, "`%s` holds no recipe.", run->name));
             continue;
         }
-        add_word(word, sizeof word, run->path);
-        fanin_page_add_code(
-            page,
-            report->n_runs > 1 ? scrap_text(s, "Train %s again", run->name) : "Train it again",
-            scrap_text(s,
-                       "fanin info%s --json | jq -r 'select(.event == \"recipe\").json' "
-                       ">recipe.json\nfanin train recipe.json -o again.safetensors\ncmp%s "
-                       "again.safetensors",
-                       word, word),
-            0);
         fanin_page_add_code(page,
-                            report->n_runs > 1
-                                ? scrap_text(s, "Recipe of %s, with what was set", run->name)
-                                : "Recipe, with what was set",
+                            many ? scrap_text(s, "Train %s again", run->name) : "Train it again",
+                            commands_of(s, run), 0);
+        fanin_page_add_code(page,
+                            many ? scrap_text(s, "Recipe of %s, with what was set", run->name)
+                                 : "Recipe, with what was set",
                             fanin_model_recipe(run->model), 1);
     }
     if (line) fanin_page_add_code(page, "This page", line, 0);
