@@ -25,7 +25,9 @@
         FI_ATTR_BOOL(struct fi_study_file, trains, 1, "false: only the start is looked at"),       \
         OWN(struct fi_study_file, measure, "what is measured of a run: {name: probe}"),            \
         OWN(struct fi_study_file, plots, "a list of plots"),                                       \
-        OWN(struct fi_study_file, claims, "a list of claims")
+        OWN(struct fi_study_file, claims, "a list of claims"),                                     \
+        OWN(struct fi_study_file, variants,                                                        \
+            "{name: other sizes}; quick is what --quick takes, embedded where there are no files")
 
 static const struct fanin_attr_spec part_keys[] = {TEXT(struct fi_study_file, name, "of the part"),
                                                    PART_KEYS, FI_ATTR_END};
@@ -33,8 +35,6 @@ static const struct fanin_attr_spec part_keys[] = {TEXT(struct fi_study_file, na
 static const struct fanin_attr_spec study_keys[] = {
     TEXT(struct fi_study_file, study, "the study's name; default: that of the file"), PART_KEYS,
     OWN(struct fi_study_file, parts, "a list of experiments; what they leave out stands above"),
-    OWN(struct fi_study_file, variants,
-        "{name: other sizes}; quick is what --quick takes, embedded where there are no files"),
     FI_ATTR_END};
 
 static const struct fanin_attr_spec claim_keys[] = {
