@@ -3,6 +3,7 @@
 # figures as JSON; what is refused; the commands on the page; and what a browser makes of it at two widths. The browser's
 # part is skipped where there is no Chromium.
 . "$FANIN_SOURCE_DIR/tests/cli/lib.sh" || exit 1
+. "$FANIN_SOURCE_DIR/tests/cli/browser.sh" || exit 1
 make_tables
 awk 'BEGIN { srand(5); print "a,b,c,urgent,spam"
     for (i = 0; i < 240; i++) { a = rand(); b = rand(); c = rand()
@@ -158,45 +159,7 @@ refused 2 "--set changes nothing" "$FANIN" report digits.safetensors --data x --
 absent report.html
 
 # ---- a browser
-browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)
-if [ -z "$browser" ] || [ -n "${FANIN_SANITIZE:-}" ]; then
-    echo "browser: skipped, no Chromium or a sanitizer build"
-    finish
-fi
-cat >probe <<'END'
-<script>
-addEventListener("load", () => setTimeout(() => {
-    const inked = (canvas) => {
-        const d = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-        const shades = new Set();
-        for (let i = 0; i < d.length; i += 4) if (d[i + 3] > 200) shades.add(`${d[i]},${d[i + 1]},${d[i + 2]}`);
-        return shades.size > 3;
-    };
-    const figures = [...document.querySelectorAll("figure")], pictures = [...document.querySelectorAll(".pictures canvas")];
-    const shown = (f) => { const c = f.querySelector("canvas"); return c ? inked(c) : f.querySelectorAll(".cell").length > 3; };
-    document.querySelectorAll("details").forEach((d) => { d.open = true; });
-    const told = pictures.filter((c) => inked(c) && c.getAttribute("aria-label").startsWith("Sample ")).length;
-    parent.postMessage(`plots ${figures.length} shown ${figures.filter(shown).length} pictures ${told} over ${
-        Math.max(0, document.documentElement.scrollWidth - innerWidth)} wide ${innerWidth} state ${document.documentElement.dataset.state}`, "*");
-}, 300));
-</script>
-END
-look() { # FILE WIDTH PLOTS PICTURES
-    cat "$1" probe >probed.html
-    # a window of Chromium is never narrower than 500 pixels; a frame is
-    cat >frame.html <<END
-<script>addEventListener("message", (event) => { document.documentElement.dataset.probe = event.data; });</script>
-<iframe src="probed.html" style="width: ${2}px; height: 900px; border: 0"></iframe>
-END
-    local sandbox=
-    [ "$(id -u)" != 0 ] || sandbox=--no-sandbox
-    timeout 120 "$browser" --headless $sandbox --disable-gpu --disable-dev-shm-usage --user-data-dir="$dir/profile" \
-        --enable-logging=stderr --window-size=1400,1000 --virtual-time-budget=4000 --dump-dom \
-        "file://$PWD/frame.html" >"$dir/out" 2>"$dir/err" || fail "$1: the browser failed"
-    if grep -a ':CONSOLE' "$dir/err" >console; then fail "$1 at $2: $(head -n 3 console)"; fi
-    grep -qE "data-probe=\"plots $3 shown $3 pictures $4 over 0 wide $2 state drawn\"" "$dir/out" ||
-        fail "$1 at $2: $(grep -oE 'data-probe="[^"]*"' "$dir/out" || echo nothing drawn)"
-}
+need_browser
 look first.html 1280 16 24
 look first.html 390 16 24
 look house.html 390 5 0
