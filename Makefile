@@ -6,7 +6,7 @@ BUILD ?= build
 NINJA := ninja -C $(BUILD) $(if $(MAKE_TERMOUT),,--quiet)
 CMAKE := cmake -S . -B $(BUILD) -G Ninja --log-level=WARNING
 
-.PHONY: all demo test check-theory asan tsan coverage fuzz lint format bench install clean
+.PHONY: all demo test check-theory studies asan tsan coverage fuzz lint format bench install clean
 
 all: $(BUILD)/build.ninja
 	@$(NINJA) all
@@ -32,6 +32,14 @@ check-theory:
 	@$(CMAKE) -DFANIN_TESTS=ON >/dev/null
 	@$(NINJA) check_predict
 	@FANIN_SOURCE_DIR=. FANIN_THEORY_TABLE=docs/theory-check.md $(BUILD)/tests/check_predict
+
+# Every study in full, about an hour on two cores: docs/studies. MNIST is looked for in the folder MNIST.
+MNIST ?= mnist
+studies: all
+	@mkdir -p $(BUILD)/studies docs/studies
+	@for study in studies/*.yaml; do \
+	    $(BUILD)/fanin study $$study --set data.dir=$(MNIST) --dir $(BUILD)/studies --markdown docs/studies || [ $$? = 12 ] || exit 1; \
+	done
 
 asan tsan coverage:
 	@tools/setup $(if $(filter coverage,$@),coverage,test)

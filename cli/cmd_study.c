@@ -233,9 +233,30 @@ static int write_markdown(const struct run *r, const fanin_page *page) {
     return code;
 }
 
+/* The words of the command that say what is run: where it goes, and how fast, is another's matter.
+ * Free with free(). */
+static char *repeat_line(const struct app *app) {
+    static const char *const takes[] = {"--dir", "--csv", "--markdown", "--jobs", "-j", "--threads"};
+    const char **words = calloc((size_t)app->argc + 1, sizeof *words);
+    int n = 0;
+    for (int i = 0; words && i < app->argc; i++) {
+        const char *word = app->argv[i];
+        int left_out = !strcmp(word, "--json") || !strcmp(word, "--quiet") || !strcmp(word, "-q");
+        for (size_t k = 0; k < sizeof takes / sizeof takes[0] && !left_out; k++) {
+            const size_t length = strlen(takes[k]);
+            left_out = !strncmp(word, takes[k], length) && (word[length] == '=' || !word[length]);
+            if (left_out && !word[length]) i++;
+        }
+        if (!left_out) words[n++] = word;
+    }
+    char *line = words ? shell_line(app->name, words, n) : NULL;
+    free(words);
+    return line;
+}
+
 static int write_outputs(const struct run *r) {
     fanin_page *page;
-    char *line = shell_line(r->app->name, (const char *const *)r->app->argv, r->app->argc);
+    char *line = repeat_line(r->app);
     enum fanin_status status =
         fanin_page_create(&page, r->app->ctx, fanin_study_title(r->study), "fanin study");
     if (status == FANIN_OK) status = fanin_study_page(r->study, page, line);
