@@ -90,11 +90,13 @@ static double shown(double value, int root) {
 static void add_profile(const struct view *v, const struct profile *p) {
     double *line[SERIES];
     for (int i = 0; i < SERIES; i++) line[i] = line_of(v, i);
-    int outside = 0, anew = 0;
+    int outside = 0, anew = 0, wide = p->outside != 0;
     for (int i = 0; i < v->r->n_layers; i++) {
         const struct fanin_check_layer *l = &v->r->layers[i];
         const double predicted = p->figure(&l->predicted), measured = p->figure(&l->measured);
         const double spread = p->figure(&l->spread);
+        /* a band of a power of ten needs an axis of such, and that has no 0 */
+        wide &= l->band > log(10) && !(predicted <= 0) && !(measured <= 0);
         const int marked = (l->outside & p->outside) != 0;
         line[0][i] = shown(predicted, p->root);
         line[1][i] = shown(predicted * exp(-l->band), p->root);
@@ -130,7 +132,9 @@ static void add_profile(const struct view *v, const struct profile *p) {
                                          .text = p->text,
                                          .x_title = "layer",
                                          .y_title = p->y_title,
-                                         .y_scale = p->root ? FANIN_PAGE_AUTO : FANIN_PAGE_LINEAR,
+                                         .y_scale = wide      ? FANIN_PAGE_LOG
+                                                    : p->root ? FANIN_PAGE_AUTO
+                                                              : FANIN_PAGE_LINEAR,
                                          .labels = v->names,
                                          .n_labels = v->r->n_layers,
                                          .series = series,
@@ -172,15 +176,20 @@ static void add_xi(const struct view *v) {
         finite += isfinite(xi[i]);
         critical += isinf(v->r->layers[i].xi) != 0;
     }
-    char text[320];
+    char text[320], infinite[80] = "";
+    if (critical)
+        snprintf(infinite, sizeof infinite, " Infinite, at the critical point, in %d layer%s.",
+                 critical, critical == 1 ? "" : "s");
     snprintf(text, sizeof text,
              "Over how many layers like this one two samples' correlation comes e times nearer to "
-             "where it ends. A net far deeper than a few ξ loses what tells samples apart. "
-             "Infinite, at the critical point, in %d layer%s.",
-             critical, critical == 1 ? "" : "s");
+             "where it ends. A net far deeper than a few ξ loses what tells samples apart.%s",
+             infinite);
     const struct fanin_page_series series[] = {
         {.name = "ξ, predicted", .style = FANIN_PAGE_DOTS, .n = v->r->n_layers, .y = xi},
-        {.name = "layers with weights", .style = FANIN_PAGE_GUIDE, .n = v->r->n_layers, .y = depth}};
+        {.name = "layers with weights",
+         .style = FANIN_PAGE_GUIDE,
+         .n = v->r->n_layers,
+         .y = depth}};
     const struct fanin_page_plot plot = {.title = "ξ: how deep the signal reaches",
                                          .text = text,
                                          .x_title = "layer",
@@ -331,7 +340,10 @@ static void add_start(const struct view *v) {
         {"2 / λ", {.number = 2 / r->sharpness}, "largest stable rate of plain gradient descent"}};
     const int n = (int)(sizeof facts / sizeof *facts);
     fanin_page_add_section(v->page, "The start", NULL);
-    fanin_page_add_facts(v->page, facts, r->sharpness > 0 ? n : isfinite(r->sharpness) ? n - 1 : n - 2);
+    fanin_page_add_facts(v->page, facts,
+                         r->sharpness > 0         ? n
+                         : isfinite(r->sharpness) ? n - 1
+                                                  : n - 2);
 }
 
 /* ---- again ----------------------------------------------------------------------------------------- */

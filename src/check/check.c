@@ -142,39 +142,6 @@ static void take_prediction(const struct fi_look *look, const struct fi_predicti
         check->params[i].grad_predicted = sqrt(p->params[i].grad);
 }
 
-static void histogram(struct fanin_check_histogram *h, const struct fanin_tensor *t, int64_t rows) {
-    if (!t->data) return;
-    h->low = INFINITY;
-    h->high = -INFINITY;
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t c = 0; c < t->cols; c++) {
-            const double x = (double)t->data[r * t->ld + c];
-            h->low = FI_MIN(h->low, x);
-            h->high = FI_MAX(h->high, x);
-        }
-    const double width = (h->high - h->low) / FANIN_CHECK_BINS;
-    if (!(width > 0) || !isfinite(width)) return;
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t c = 0; c < t->cols; c++) {
-            const int64_t bin = (int64_t)(((double)t->data[r * t->ld + c] - h->low) / width);
-            h->counts[FI_MIN(bin, FANIN_CHECK_BINS - 1)]++;
-        }
-}
-
-static void histograms_of(void *arg, int64_t node) {
-    const struct fi_look *look = arg;
-    const struct fi_exec *e = look->trainer->exec;
-    histogram(&look->check->layers[node].values, &e->y[node], look->batch.rows);
-    histogram(&look->check->layers[node].grads, &e->dy[node], look->batch.rows);
-}
-
-static void find_histograms(struct fi_look *look) {
-    double cells = 0;
-    for (int i = 0; i < look->net->n_nodes; i++) cells += (double)look->net->nodes[i].shape.cols;
-    fi_parallel(look->check->ctx, look->net->n_nodes, 10 * cells * (double)look->batch.rows,
-                histograms_of, look);
-}
-
 /* Tied are the classes of the symmetry guard; the others are of the batch. */
 static enum fanin_status find_units(const struct fi_look *look) {
     struct fanin_check *check = look->check;
@@ -205,7 +172,7 @@ static enum fanin_status look_closely(struct fi_look *look) {
     FI_TRY(fi_predict(&check->arena, &check->prediction, &source));
     take_prediction(look, &check->prediction);
     FI_TRY(fi_check_depth(look));
-    find_histograms(look);
+    fi_check_histograms(look);
     FI_TRY(find_units(look));
     return fi_check_start(look);
 }

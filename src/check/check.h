@@ -6,7 +6,7 @@
  *   predict   a net's signals and gradients                     start     loss, gradient, sharpness
  *   trial     the first update tried                            depth     the depth scale
  *   find      findings, the verdict                             check     all of it
- *   broken    a start that is not finite
+ *   broken    a start that is not finite            histogram  of outputs and gradients
  *   finding/  records: one file, one thing that may be wrong
  */
 #ifndef FI_CHECK_H
@@ -31,8 +31,8 @@ struct fi_look {
     struct fi_measure *measure;         /* of that batch */
     const struct fi_policies *policies; /* for findings */
     struct fi_batch batch, unseen;      /* the rows after it, as far as there are */
-    fi_real *statistics; /* of the model, as they were: what is run moves them */
-    double *rms;         /* room, for each parameter */
+    fi_real *statistics;                /* of the model, as they were: what is run moves them */
+    double *rms;                        /* room, for each parameter */
 };
 
 struct fanin_check {
@@ -56,6 +56,8 @@ struct fanin_check {
 
 /* Depth scales of plain layers, from the prediction. */
 enum fanin_status fi_check_depth(const struct fi_look *look);
+/* Of outputs and gradients, of the batch that was probed last. */
+void fi_check_histograms(const struct fi_look *look);
 /* Gradient norm, update to weight, time, memory; sharpness if asked for. */
 enum fanin_status fi_check_start(const struct fi_look *look);
 /* The first update tried: how far it moves each tensor, what it does to the loss. */

@@ -88,7 +88,8 @@ enum fanin_status fi_check_depth(const struct fi_look *look) {
         const bool same = last.f && same_curve(last.f, f) && last.weight == weight &&
                           last.bias == bias && last.noise == noise;
         const struct fi_activation activation = {.curve = f->op->curve, .attrs = f->attrs};
-        if (!same) FI_TRY(fi_mean_field(look->check->ctx, &field, &activation, weight, bias, noise));
+        if (!same)
+            FI_TRY(fi_mean_field(look->check->ctx, &field, &activation, weight, bias, noise));
         last.f = f;
         last.weight = weight;
         last.bias = bias;

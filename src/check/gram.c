@@ -64,7 +64,7 @@ struct work {
     const struct fi_activation *f;
     const struct fanin_signal *x, *y;
     struct series value, slope;
-    struct fi_shares *shares;           /* of value, of slope */
+    struct fi_shares *shares;        /* of value, of slope */
     double *slope_second;            /* [n], then [n][n] */
     double rise[TERMS], fall[TERMS]; /* h_k+1 = rise z h_k - fall h_k-1 */
 };

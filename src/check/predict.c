@@ -18,7 +18,7 @@ struct walk {
     int64_t n;
     double *scratch; /* 4 n² */
     struct fi_gram *gram;
-    bool *random;    /* per node: a weight or noise lies at or before it */
+    bool *random; /* per node: a weight or noise lies at or before it */
 };
 
 /* ---- measuring ------------------------------------------------------------------------------------- */

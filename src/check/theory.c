@@ -103,7 +103,8 @@ static double c_map(const struct layer *l, double q, double c, double *slope) {
 }
 
 /* Newton's method from below 1: C is convex there with C(1) <= 1, so where C(1) < 1 or C′(1) > 1
- * there is one root of C(c) = c below 1, and Newton's iterates from the left of it stay at its left. */
+ * there is one root of C(c) = c below 1, and Newton's iterates from the left of it stay at its
+ * left. */
 static double find_c(const struct layer *l, double q, double *slope) {
     double c = 0;
     for (int i = 0; i < 200; i++) {

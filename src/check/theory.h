@@ -12,8 +12,8 @@
  *
  * m = E[noise²] of dropout behind the activation, 1 without: what two samples do not share.
  *
- * Poole et al., NeurIPS 2016, eq. 3–7; Schoenholz et al., ICLR 2017, eq. 5–9 and 12–16. Everything by the
- * quadrature of graph/curve.c, in double.
+ * Poole et al., NeurIPS 2016, eq. 3–7; Schoenholz et al., ICLR 2017, eq. 5–9, with dropout
+ * section 5. Everything by the quadrature of graph/curve.c, in double.
  */
 #ifndef FI_THEORY_H
 #define FI_THEORY_H

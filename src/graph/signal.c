@@ -166,9 +166,9 @@ static double inverse_root_of_det(const double *m, double t, double *work, int64
 /* E[1/σ̂²] σ² of a unit's variance σ̂² over the batch, which is a sum of squares of a normal vector
  * with the second moments R σ²: as E[e^(-s σ̂²/σ²)] = det(I + 2 s R/n)^(-1/2), it is the integral of
  * that over s > 0. It is 1 + O(1/n), but each layer's. For independent samples (n - 1) / (n - 3),
- * which with the projection below makes the factor (n - 2) / (n - 3) of a linear layer (Yang et al.,
- * ICLR 2019). Trapezoids in ln s; what lies before the first is taken for e^-s. Where few samples
- * or directions are left, a few units have most of the mean, which is bounded then. */
+ * which with the projection below makes the factor (n - 2) / (n - 3) of a linear layer (Yang et
+ * al., ICLR 2019). Trapezoids in ln s; what lies before the first is taken for e^-s. Where few
+ * samples or directions are left, a few units have most of the mean, which is bounded then. */
 static double mean_inverse(const double *r, double *work, int64_t n) {
     const double h = 0.75, ratio = 2.117000016612675, begin = 0.015, most = 2;
     double sum = begin / (ratio - 1), term = begin;

@@ -89,9 +89,8 @@ static enum fanin_status enter_key(struct cursor *c, struct fi_value **slot, con
     if (c->record && fi_params_key(c->record, key)) spec = fi_spec_find(&fi_section_params, key);
     if (!spec || spec->type != FANIN_ATTR_RULE) return move(c, slot, AT_VALUE, NULL, NULL);
     if (fi_spec_has_form(spec, FI_FORM_LAYERS)) return move(c, slot, AT_NET, NULL, NULL);
-    if (fi_spec_has_form(spec, FI_FORM_RULES)) {
+    if (fi_spec_has_form(spec, FI_FORM_RULES))
         return move(c, slot, AT_RULES, NULL, spec->text + strlen(FI_FORM_RULES));
-    }
     const struct fanin_record *section = fi_section_find(key);
     if (fi_spec_has_form(spec, FI_FORM_SECTION)) return move(c, slot, AT_KEYS, section, NULL);
     if (fi_spec_has_form(spec, FI_FORM_SECTIONS)) return move(c, slot, AT_LIST, section, NULL);
@@ -118,10 +117,9 @@ static enum fanin_status step_keys(struct cursor *c, const char *key) {
 static enum fanin_status fail_other_rule(struct cursor *c, const char *key,
                                          const struct fanin_record *record, const char *present) {
     fanin_ctx *ctx = c->arena->ctx;
-    if (record && fi_spec_find(record, key)) {
+    if (record && fi_spec_find(record, key))
         return fi_fail_at(ctx, c->mark, "%s is %s: write %s.%s.%s", c->path, present, c->path,
                           present, key);
-    }
     if (fanin_record_find(ctx, c->kind, key)) {
         return fi_fail_at(ctx, c->mark, "%s is %s, not %s; to replace it, set %s='{%s: {…}}'",
                           c->path, present, key, c->path, key);
@@ -145,9 +143,8 @@ static enum fanin_status step_rule(struct cursor *c, const char *key) {
     struct fi_value *attrs;
     FI_TRY(fi_rule_split(ctx, rule, c->path, &name, &mark, &attrs));
     const struct fanin_record *present = fanin_record_find(ctx, c->kind, name);
-    if (strcmp(name, key) != 0 && (!present || present != wanted)) {
+    if (strcmp(name, key) != 0 && (!present || present != wanted))
         return fail_other_rule(c, key, present, name);
-    }
     if (!attrs) { /* the name alone */
         struct fi_value *map = fi_value_new(c->arena, FI_VALUE_MAP, rule->mark);
         if (!map) return FANIN_ERR_MEMORY;
@@ -221,9 +218,8 @@ static enum fanin_status step_list(struct cursor *c, const char *key) {
         FI_TRY(fi_value_append(c->arena, *c->slot, NULL, c->mark, nothing));
         return move(c, &(*c->slot)->entries[(*c->slot)->n - 1].value, AT_KEYS, c->record, NULL);
     }
-    if (list_index(*c->slot, key, &index)) {
+    if (list_index(*c->slot, key, &index))
         return move(c, &(*c->slot)->entries[index].value, AT_KEYS, c->record, NULL);
-    }
     return fi_fail_at(c->arena->ctx, c->mark,
                       "%s has no member '%.60s'; members are 0, 1, …, and + is a new one", c->path,
                       key);
@@ -268,9 +264,8 @@ static enum fanin_status step_layer(struct cursor *c, const char *key) {
 static enum fanin_status step_value(struct cursor *c, const char *key) {
     int64_t index;
     struct fi_value **slot;
-    if (list_index(*c->slot, key, &index)) {
+    if (list_index(*c->slot, key, &index))
         return move(c, &(*c->slot)->entries[index].value, AT_VALUE, NULL, NULL);
-    }
     if ((*c->slot)->kind == FI_VALUE_LIST) {
         return fi_fail_at(c->arena->ctx, c->mark, "%s has %lld members; '%.60s' is none of them",
                           c->path, (long long)(*c->slot)->n, key);
@@ -315,9 +310,8 @@ static enum fanin_status override_one(struct fi_arena *arena, struct fi_value *r
     char *path = fi_arena_strdup(arena, change->text);
     if (!mark.source || !path) return FANIN_ERR_MEMORY;
     char *equals = strchr(path, '=');
-    if (!equals || equals == path) {
+    if (!equals || equals == path)
         return fi_fail_at(arena->ctx, mark, "expected path=value, as in train.epochs=20");
-    }
     *equals = '\0';
     struct fi_value *value;
     FI_TRY(fi_value_parse(arena, &value, mark.source, false, equals + 1, strlen(equals + 1)));

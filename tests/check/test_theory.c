@@ -187,7 +187,8 @@ static void sigmoid_dies(void **state) {
 }
 
 /* relu behind which dropout keeps half: two samples share the signal and not the noise, so c* is
- * below 1. Arc-cosine kernel (Cho & Saul 2009): C(c) = (sin t + (pi - t) cos t) / 2 pi, t = acos c. */
+ * below 1. Arc-cosine kernel (Cho & Saul 2009): C(c) = (sin t + (pi - t) cos t) / 2 pi, t = acos c.
+ */
 static void dropout_parts_samples(void **state) {
     (void)state;
     struct bench b = open_bench();
@@ -221,7 +222,8 @@ static void batch_norm_backward(void **state) {
     for (int a = 0; a < N; a++)
         for (int b = 0; b < N; b++) {
             cov[0][a * N + b] = a == b;
-            grad[1][a * N + b] = (a == b) - 1.0 / N; /* what reaches it is centred, as by the next */
+            grad[1][a * N + b] =
+                (a == b) - 1.0 / N; /* what reaches it is centred, as by the next */
         }
     fi_signal_batch_norm_back(&s, 0, NULL);
     for (int a = 0; a < N; a++) {
@@ -237,8 +239,7 @@ int main(void) {
         cmocka_unit_test(expectations_at_one), cmocka_unit_test(closed_forms),
         cmocka_unit_test(shifted_relu),        cmocka_unit_test(correlation_maps),
         cmocka_unit_test(tanh_table),          cmocka_unit_test(critical_points),
-        cmocka_unit_test(sigmoid_dies),
-        cmocka_unit_test(dropout_parts_samples),
+        cmocka_unit_test(sigmoid_dies),        cmocka_unit_test(dropout_parts_samples),
         cmocka_unit_test(batch_norm_backward)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

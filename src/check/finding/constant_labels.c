@@ -21,8 +21,9 @@ static bool constant(const fanin_data *data) {
 
 static enum fanin_status look_for(const struct fi_look *look, const struct fi_finding *self) {
     static const struct fi_found found = {.severity = FANIN_WILL_NOT_TRAIN,
-                                          .mend = "no change of the recipe alone: look at the column "
-                                                  "that is to be predicted"};
+                                          .mend =
+                                              "no change of the recipe alone: look at the column "
+                                              "that is to be predicted"};
     if (!constant(look->data)) return FANIN_OK;
     return fi_found(look, self, &found,
                     "all %lld training samples have the same %s: there is nothing to learn",

@@ -57,8 +57,8 @@ static enum fanin_status look_for(const struct fi_look *look, const struct fi_fi
         fi_check_all_path(look, worst, ".rate", path, sizeof path);
     else
         (void)snprintf(path, sizeof path, "net.%s.rate", n->name);
-    (void)snprintf(value, sizeof value, "%.2g", rate_for(all ? MUCH : FI_MAX(left, MUCH / layers),
-                                                         all ? layers : 1));
+    (void)snprintf(value, sizeof value, "%.2g",
+                   rate_for(all ? MUCH : FI_MAX(left, MUCH / layers), all ? layers : 1));
     const struct fi_found found = {.severity =
                                        noise > DROWNED ? FANIN_WILL_NOT_TRAIN : FANIN_AT_RISK,
                                    .layer = n->name,

@@ -38,10 +38,10 @@ static enum fanin_status look_for(const struct fi_look *look, const struct fi_fi
                     check->n_broken, check->seeds, check->broken, front);
 }
 
-FI_RECORD(finding, not_finite) = {
-    .head = {.name = "not_finite",
-             .formula = "|x| < 3.4e38",
-             .reference = "IEEE 754-2019, section 3.3",
-             .help = "Figures of a start that leave the range of numbers."},
-    .look = look_for,
-    .broken = true};
+FI_RECORD(finding,
+          not_finite) = {.head = {.name = "not_finite",
+                                  .formula = "|x| < 3.4e38",
+                                  .reference = "IEEE 754-2019, section 3.3",
+                                  .help = "Figures of a start that leave the range of numbers."},
+                         .look = look_for,
+                         .broken = true};
