@@ -322,6 +322,14 @@ static void test_overrides(void **state) {
          "{\"repeat\": {\"times\": 1, \"net\": [{\"dense\": {\"units\": 7}}, "},
         {"net.dense2.bias=false", "{\"dense\": {\"units\": 8, \"bias\": false}}"},
         {"net.relu2=tanh", "[{\"dense\": 8}, \"tanh\", {\"dropout\": 0.5, \"name\": \"d\"}]"},
+        {"net.relu*=tanh", "{\"repeat\": {\"times\": 1, \"net\": [{\"dense\": 8}, \"tanh\", "
+                           "{\"dropout\": 0.5, \"name\": "
+                           "\"d\"}]}}, {\"repeat\": {\"times\": 1, \"net\": [{\"dense\": 8}, "
+                           "\"tanh\", {\"dropout\": 0.5, "
+                           "\"name\": \"d\"}]}}"},
+        {"net.d?.rate=0.25",
+         "{\"dropout\": {\"rate\": 0.25}, \"name\": \"d\"}]}}, {\"repeat\": {\"times\": 1, "},
+        {"params.+={match: a*, lr: 2}", "\"params\": [{\"match\": \"a*\", \"lr\": 2}]"},
         {"net.d2.rate=0", "{\"dropout\": {\"rate\": 0}, \"name\": \"d\"}"},
         {"name=a=b", "\"name\": \"a=b\""},
     };
