@@ -144,10 +144,13 @@ static void add_profile(const struct view *v, const struct profile *p) {
 
 static void add_chi(const struct view *v) {
     double *chi = line_of(v, 0), *one = line_of(v, 1);
+    int any = 0;
     for (int i = 0; i < v->r->n_layers; i++) {
         chi[i] = v->r->layers[i].chi;
         one[i] = 1;
+        any |= isfinite(chi[i]);
     }
+    if (!any) return;
     const struct fanin_page_series series[] = {
         {.name = "χ, predicted", .style = FANIN_PAGE_DOTS, .n = v->r->n_layers, .y = chi},
         {.name = "1: unchanged", .style = FANIN_PAGE_GUIDE, .n = v->r->n_layers, .y = one}};

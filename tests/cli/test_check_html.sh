@@ -50,8 +50,8 @@ need_browser
 exists all.html
 exists study.html
 for width in 1280 390; do
-    look odd.html $width 7
-    look deep.html $width 7
+    look odd.html $width 6 # of equal weights no chi is predicted
+    look deep.html $width 8 # with the depth scale
 done
 look page.html 390 7
 look all.html 1280 6
