@@ -158,7 +158,7 @@ struct fanin_ctx {
     int64_t n_own_ops, cap_own_ops;
     struct fi_arena arena;
     struct fi_mistakes mistakes;
-    volatile int stop;
+    _Atomic int stop; /* set from other threads and from signal handlers */
     char message[1024];
 };
 
