@@ -98,6 +98,8 @@ enum fanin_status report_look(struct report *report);
 /* Name of a class or target of the first run. */
 const char *report_output(struct report *report, int64_t index);
 const char *report_part(const struct report_run *run);
+/* 1234567 as 1,234,567. */
+const char *report_grouped(struct scraps *scraps, double value);
 /* Sides and channels of pictures that the data hold; 0: they hold none. */
 int report_picture_shape(const fanin_data *data, int *channels, int *height, int *width);
 

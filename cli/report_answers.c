@@ -285,9 +285,10 @@ void report_answers(struct report *report, fanin_page *page) {
     const char *from = p.run->file ? scrap_text(p.s, "`%s`", p.run->file)
                                    : scrap_text(p.s, "the %s part, which training has not seen",
                                                 report_part(p.run));
-    const char *text = scrap_text(p.s, "%" PRId64 " samples of %s%s%s.", p.a->rows, from,
-                                  report->n_runs > 1 ? "; the answers of " : "",
-                                  report->n_runs > 1 ? scrap_text(p.s, "`%s`", p.run->name) : "");
+    const char *text =
+        scrap_text(p.s, "%s samples of %s%s%s.", report_grouped(p.s, (double)p.a->rows), from,
+                   report->n_runs > 1 ? "; the answers of " : "",
+                   report->n_runs > 1 ? scrap_text(p.s, "`%s`", p.run->name) : "");
     if (p.a->task == FANIN_REGRESSION) {
         const int64_t n = p.a->outputs < MOST_TARGETS ? p.a->outputs : MOST_TARGETS;
         fanin_page_add_section(page, "Predictions", text);

@@ -209,36 +209,31 @@ static int is_told(const struct fanin_history *h, const struct over_time *what) 
     return told;
 }
 
-/* The figures of one run, or (only NULL) of all; series NULL: counts them. */
-static int gather(struct report *report, const struct report_run *only,
-                  const struct over_time *what, struct fanin_page_series *series) {
-    const struct report_run *first = only ? only : report->runs;
-    const int runs = only ? 1 : report->n_runs;
+/* The figures of the runs; series NULL: counts them. */
+static int gather(const struct report_run *runs, int n_runs, const struct over_time *what,
+                  struct fanin_page_series *series) {
     struct fanin_history h;
     int n = 0;
-    for (int r = 0; r < runs; r++)
-        for (int64_t i = 0; fanin_model_history(first[r].model, i, &h); i++) {
+    for (int r = 0; r < n_runs; r++)
+        for (int64_t i = 0; fanin_model_history(runs[r].model, i, &h); i++) {
             if (!is_told(&h, what)) continue;
+            const char *name = h.name ? h.name : n_runs > 1 ? runs[r].name : what->y_title;
             if (series)
-                series[n] = (struct fanin_page_series){.name = h.name     ? h.name
-                                                               : runs > 1 ? first[r].name
-                                                                          : what->y_title,
-                                                       .style = FANIN_PAGE_LINE,
-                                                       .n = h.n,
-                                                       .x = h.at,
-                                                       .y = h.values};
+                series[n] = (struct fanin_page_series){
+                    .name = name, .style = FANIN_PAGE_LINE, .n = h.n, .x = h.at, .y = h.values};
             n++;
         }
     return n;
 }
 
-static void add_over_time(struct report *report, fanin_page *page, const struct report_run *only,
-                          const struct over_time *what) {
-    const int n = gather(report, only, what, NULL);
+/* Many lines of one run are a map. */
+static void add_over_time(struct report *report, fanin_page *page, const struct report_run *runs,
+                          int n_runs, const struct over_time *what) {
+    const int n = gather(runs, n_runs, what, NULL);
     struct fanin_page_series *series = scrap_room(&report->scraps, n, sizeof *series);
     if (n < what->least || n == 0 || !series) return;
-    gather(report, only, what, series);
-    if (n > MOST_LINES && only) {
+    gather(runs, n_runs, what, series);
+    if (n > MOST_LINES && n_runs == 1) {
         add_map(report, page, what, series, n);
         return;
     }
@@ -281,7 +276,7 @@ static void add_run(struct report *report, fanin_page *page, const struct report
         if (strcmp(what.event, "watch_source") != 0 && run != report->runs) break;
         if (report->n_runs > 1)
             what.title = scrap_text(&report->scraps, "%s: %s", run->name, what.title);
-        add_over_time(report, page, run, &what);
+        add_over_time(report, page, run, 1, &what);
     }
 }
 
@@ -308,6 +303,6 @@ void report_ledger(struct report *report, fanin_page *page) {
                                                  "update.",
                                                  report->runs[r].name));
     for (int r = 0; r < report->n_runs; r++) add_run(report, page, &report->runs[r]);
-    add_over_time(report, page, NULL, &norm);
-    add_over_time(report, page, NULL, &entropy);
+    add_over_time(report, page, report->runs, report->n_runs, &norm);
+    add_over_time(report, page, report->runs, report->n_runs, &entropy);
 }

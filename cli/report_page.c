@@ -20,8 +20,7 @@ const char *report_part(const struct report_run *run) {
     return names[run->part];
 }
 
-/* 1234567 as 1,234,567. */
-static const char *grouped(struct scraps *s, double value) {
+const char *report_grouped(struct scraps *s, double value) {
     const char *text = scrap_text(s, "%.0f", value);
     for (size_t n = strlen(text), at = 3; at < n; at += 4, n++)
         text = scrap_text(s, "%.*s,%s", (int)(n - at), text, text + n - at);
@@ -84,7 +83,8 @@ static void add_choices(struct scraps *s, const struct report_run *run,
             "regularization",
             {.text = o->n_regularize == 1 ? o->regularize[0].name
                                           : scrap_text(s, "%d rules", o->n_regularize)},
-            rules_of(s, o->regularize, o->n_regularize)};
+            o->n_regularize == 1 ? attrs_of(s, o->regularize)
+                                 : rules_of(s, o->regularize, o->n_regularize)};
     facts[(*n)++] = (struct fanin_page_fact){
         "seed", {.text = scrap_text(s, "%" PRIu64, fanin_recipe_seed(run->recipe))}, NULL};
 }
@@ -100,8 +100,9 @@ static void add_facts(struct report *report, fanin_page *page) {
         facts[n++] = (struct fanin_page_fact){
             scrap_text(s, "%s %s", report_part(run), run->figures[i].name),
             {.number = run->figures[i].value},
-            i == 0 ? scrap_text(s, "%s samples", grouped(s, (double)run->samples)) : NULL};
-    facts[n++] = (struct fanin_page_fact){"parameters", {.text = grouped(s, run->params)}, NULL};
+            i == 0 ? scrap_text(s, "%s samples", report_grouped(s, (double)run->samples)) : NULL};
+    facts[n++] =
+        (struct fanin_page_fact){"parameters", {.text = report_grouped(s, run->params)}, NULL};
     if (!isnan(epochs)) facts[n++] = (struct fanin_page_fact){"epochs", {.number = epochs}, NULL};
     if (run->recipe && fanin_recipe_train(run->recipe)->batch > 0)
         facts[n++] = (struct fanin_page_fact){
