@@ -12,7 +12,6 @@
 #include <time.h>
 
 #include "kernel/kernel.h"
-#include "model/history.h"
 #include "schedule/schedule.h"
 #include "train/watch.h"
 
@@ -172,20 +171,8 @@ static void send_now(void *payload, struct fi_event *e) {
     send(r, e);
 }
 
-/* What a watched step tells is kept as well. */
 static void send_watched(void *payload, struct fi_event *e) {
-    static const char *const names[] = {[FANIN_EVENT_WATCH] = "watch",
-                                        [FANIN_EVENT_WATCH_SOURCE] = "watch_source",
-                                        [FANIN_EVENT_WATCH_LAYER] = "watch_layer",
-                                        [FANIN_EVENT_WATCH_PARAM] = "watch_param"};
-    const struct run *r = payload;
-    const enum fanin_event_type type = e->event.type;
-    struct fi_history *h = r->model->history;
-    const bool fine = type == FANIN_EVENT_WATCH_LAYER || type == FANIN_EVENT_WATCH_PARAM;
-    if (type == FANIN_EVENT_WATCH) fi_history_moment(h, FI_UPDATES, r->t->t);
-    for (int i = 0; i < e->event.n_figures && (h->detailed || !fine); i++)
-        fi_history_put(h, FI_UPDATES, names[type], e->event.n_texts > 0 ? e->texts[0].value : NULL,
-                       &e->figures[i]);
+    fi_keep_watched(((const struct run *)payload)->t, e);
     send_now(payload, e);
 }
 
@@ -332,10 +319,8 @@ static enum fanin_status finish_epoch(struct run *r, bool *stop) {
     fi_event_add_figure(&e, "lr", lr);
     if (r->t->momentum.schedule) fi_event_add_figure(&e, "momentum", momentum);
     if (r->t->average.n > 0) fi_event_add_figure(&e, "averaged", (double)r->t->average.n);
-    fi_history_moment(r->model->history, FI_EPOCHS, r->at.epoch);
-    for (int i = 0; i < e.event.n_figures; i++)
-        fi_history_put(r->model->history, FI_EPOCHS, "epoch", NULL, &e.figures[i]);
-    fi_event_add_figure(&e, "seconds", now() - r->epoch_began); /* differs from run to run */
+    fi_keep_epoch(r->t, &e);
+    fi_event_add_figure(&e, "seconds", now() - r->epoch_began);
     send(r, &e);
     const int64_t every = r->o->checkpoint_every > 0 ? r->o->checkpoint_every : 1;
     return r->at.epoch % every == 0 || *stop || r->at.epoch == r->epochs ? checkpoint(r) : FANIN_OK;
@@ -387,17 +372,6 @@ static void take_up_pace(const struct run *r) {
     t->update.step.momentum = fi_pace_factor(&t->momentum, step, total, r->steps);
 }
 
-static enum fanin_status begin_history(const struct run *r) {
-    const fanin_net *net = r->model->net;
-    const int64_t watch = r->t->watch_every;
-    struct fi_history_plan plan = {.epochs = r->epochs,
-                                   .updates = watch > 0 ? r->epochs * r->steps / watch : 0,
-                                   .sources = FI_MAX_SOURCES - FI_MAX_REGS + r->t->terms.n,
-                                   .layers = net->n_nodes};
-    for (int i = 0; i < net->n_params; i++) plan.params += r->t->policies.params[i].updates;
-    return fi_history_begin(r->model, &plan);
-}
-
 static enum fanin_status prepare(struct run *r) {
     struct fanin_train_options o = *r->o;
     r->rows = fanin_data_rows(r->data, FANIN_TRAIN);
@@ -424,7 +398,7 @@ static enum fanin_status prepare(struct run *r) {
     FI_TRY(check_schedules(r));
     FI_TRY(fi_averaging_create(r->t, &r->o->average, r->epochs * r->steps, r->steps));
     r->at.identity = identity(r);
-    FI_TRY(begin_history(r));
+    FI_TRY(fi_keep_begin(r->t, r->epochs, r->steps));
     return r->o->resume && r->o->checkpoint ? fi_checkpoint_load(r->t, &r->at, r->o->checkpoint)
                                             : FANIN_OK;
 }

@@ -281,6 +281,12 @@ enum fanin_status fi_checkpoint_save(const fanin_trainer *t, const struct fi_pro
                                      const char *path);
 enum fanin_status fi_checkpoint_load(fanin_trainer *t, struct fi_progress *p, const char *path);
 
+/* keep.c: an empty history of the run in the model; what an epoch, and an event of a watched step,
+ * tells goes into it. */
+enum fanin_status fi_keep_begin(const fanin_trainer *t, int64_t epochs, int64_t steps);
+void fi_keep_epoch(const fanin_trainer *t, const struct fi_event *e);
+void fi_keep_watched(const fanin_trainer *t, const struct fi_event *e);
+
 void fi_event_init(struct fi_event *e, enum fanin_event_type type);
 void fi_event_add_figure(struct fi_event *e, const char *name, double value);
 void fi_event_add_text(struct fi_event *e, const char *name, const char *value);
