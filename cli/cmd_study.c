@@ -73,11 +73,11 @@ static void print(const struct run *r, const char *text) {
 
 static void draw_part(const struct run *r, int part, char *line, size_t size) {
     enum { WIDTH = 30 };
-    const struct fanin_study_part p = fanin_study_part(r->study, part);
+    const struct fanin_study_part p = fanin_study_get_part(r->study, part);
     char bar[WIDTH + 1], running[160] = "";
     int64_t done = 0, runs = 0;
     for (int64_t c = 0; c < p.conditions; c++) {
-        const struct fanin_study_condition of = fanin_study_condition(r->study, part, c);
+        const struct fanin_study_condition of = fanin_study_get_condition(r->study, part, c);
         if (of.left_out) continue;
         runs += p.seeds;
         done += of.done;
@@ -110,8 +110,9 @@ static void draw_table(struct run *r, const struct fanin_study_event *e) {
 }
 
 static void tell_run(const struct run *r, const struct fanin_study_event *e) {
-    const struct fanin_study_condition of = fanin_study_condition(r->study, e->part, e->condition);
-    const struct fanin_study_part p = fanin_study_part(r->study, e->part);
+    const struct fanin_study_condition of =
+        fanin_study_get_condition(r->study, e->part, e->condition);
+    const struct fanin_study_part p = fanin_study_get_part(r->study, e->part);
     if (r->app->common->json) {
         const struct fanin_text texts[] = {{"part", p.name}, {"condition", of.name}};
         const struct fanin_figure figures[] = {
@@ -176,7 +177,7 @@ static void tell_claim(const struct run *r, const struct fanin_study_claim *c) {
 static int tell_claims(const struct run *r) {
     int fails = 0;
     for (int i = 0; i < fanin_study_claims(r->study); i++) {
-        const struct fanin_study_claim *c = fanin_study_claim(r->study, i);
+        const struct fanin_study_claim *c = fanin_study_get_claim(r->study, i);
         tell_claim(r, c);
         fails += c->verdict == FANIN_CLAIM_FAILS;
     }
@@ -236,7 +237,8 @@ static int write_markdown(const struct run *r, const fanin_page *page) {
 /* The words of the command that say what is run: where it goes, and how fast, is another's matter.
  * Free with free(). */
 static char *repeat_line(const struct app *app) {
-    static const char *const takes[] = {"--dir", "--csv", "--markdown", "--jobs", "-j", "--threads"};
+    static const char *const takes[] = {"--dir",  "--csv", "--markdown",
+                                        "--jobs", "-j",    "--threads"};
     const char **words = calloc((size_t)app->argc + 1, sizeof *words);
     int n = 0;
     for (int i = 0; words && i < app->argc; i++) {

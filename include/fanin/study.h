@@ -8,7 +8,7 @@
  *     if (fanin_study_load(&study, ctx, "study.yaml", NULL) == FANIN_OK &&
  *         fanin_study_open(study, "study.sqlite") == FANIN_OK &&
  *         fanin_study_run(study, NULL) == FANIN_OK && fanin_study_judge(study) == FANIN_OK)
- *         for (int i = 0; i < fanin_study_claims(study); i++) … fanin_study_claim(study, i) …
+ *         for (int i = 0; i < fanin_study_claims(study); i++) … fanin_study_get_claim(study, i) …
  *     fanin_study_free(study);
  *
  * A run is known by its recipe with all overrides and its seed, by what is measured of it, by the
@@ -67,9 +67,9 @@ struct fanin_study_condition {
     double seconds;        /* mean of those done; NaN: none yet */
 };
 FANIN_API int fanin_study_parts(const fanin_study *study);
-FANIN_API struct fanin_study_part fanin_study_part(const fanin_study *study, int part);
-FANIN_API struct fanin_study_condition fanin_study_condition(const fanin_study *study, int part,
-                                                             int64_t condition);
+FANIN_API struct fanin_study_part fanin_study_get_part(const fanin_study *study, int part);
+FANIN_API struct fanin_study_condition fanin_study_get_condition(const fanin_study *study, int part,
+                                                                 int64_t condition);
 
 struct fanin_study_plan {
     int64_t runs, done;
@@ -124,7 +124,8 @@ struct fanin_study_claim {
  * MEMORY. */
 FANIN_API enum fanin_status fanin_study_judge(fanin_study *study);
 FANIN_API int fanin_study_claims(const fanin_study *study);
-FANIN_API const struct fanin_study_claim *fanin_study_claim(const fanin_study *study, int index);
+FANIN_API const struct fanin_study_claim *fanin_study_get_claim(const fanin_study *study,
+                                                                int index);
 
 /* Fills a page with claims, plots, recipe and how to repeat it; the study must have been judged.
  * command: the line that made it. Errors: IO, RECIPE (a plot names what was not measured), MEMORY.

@@ -316,6 +316,6 @@ int fanin_study_claims(const fanin_study *s) {
     return s->n_claims;
 }
 
-const struct fanin_study_claim *fanin_study_claim(const fanin_study *s, int index) {
+const struct fanin_study_claim *fanin_study_get_claim(const fanin_study *s, int index) {
     return index >= 0 && index < s->n_claims ? &s->claims[index] : NULL;
 }

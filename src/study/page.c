@@ -158,7 +158,7 @@ static enum fanin_status add_runs(const struct fi_drawing *d) {
     if (!cells) return FANIN_ERR_MEMORY;
     if (part->conditions == 1) return FANIN_OK;
     for (int64_t c = 0; c < part->conditions; c++) {
-        const struct fanin_study_condition of = fanin_study_condition(d->study, d->part, c);
+        const struct fanin_study_condition of = fanin_study_get_condition(d->study, d->part, c);
         if (of.left_out) continue;
         struct fanin_page_cell *row = cells + 4 * rows++;
         row[0].text = of.name;

@@ -77,7 +77,7 @@ int fanin_study_parts(const fanin_study *s) {
     return s->n_parts;
 }
 
-struct fanin_study_part fanin_study_part(const fanin_study *s, int part) {
+struct fanin_study_part fanin_study_get_part(const fanin_study *s, int part) {
     const struct fi_part_of *p = &s->parts[part];
     return (struct fanin_study_part){.name = p->name,
                                      .title = p->title ? p->title : p->name,
@@ -85,8 +85,8 @@ struct fanin_study_part fanin_study_part(const fanin_study *s, int part) {
                                      .seeds = p->seeds};
 }
 
-struct fanin_study_condition fanin_study_condition(const fanin_study *s, int part,
-                                                   int64_t condition) {
+struct fanin_study_condition fanin_study_get_condition(const fanin_study *s, int part,
+                                                       int64_t condition) {
     const struct fi_part_of *p = &s->parts[part];
     struct fanin_study_condition out = {
         .name = p->names[condition], .left_out = fi_grid_left_out(p, condition), .seconds = NAN};
