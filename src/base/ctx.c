@@ -191,5 +191,5 @@ const char *fanin_compiler(void) {
 }
 
 void fanin_stop(fanin_ctx *ctx) {
-    __atomic_store_n(&ctx->stop, 1, __ATOMIC_RELAXED);
+    ctx->stop = 1;
 }

@@ -18,7 +18,8 @@
 #include "data/reader/reader.h"
 #include "study/study.h"
 
-#define TIMED_STEPS 4 /* the first is not counted */
+#define TIMED_STEPS 4  /* the first is not counted */
+#define MAX_EPOCHS 500 /* that are recorded of a run */
 
 /* ---- figures --------------------------------------------------------------------------------------- */
 
@@ -113,12 +114,18 @@ static void add_event(struct run *r, const char *prefix, const struct fanin_even
             add(r->out, prefix, e->figures[i].name, name, e->step, e->figures[i].value);
 }
 
+/* Of very many epochs every so many-th, and the last. */
+static bool kept(const struct fanin_event *e) {
+    const int64_t every = (e->epochs + MAX_EPOCHS - 1) / MAX_EPOCHS;
+    return e->epoch % every == 0 || e->epoch == e->epochs;
+}
+
 static void take_event(void *payload, const struct fanin_event *e) {
     struct run *r = payload;
     r->steps = FI_MAX(r->steps, e->step);
     switch (e->type) {
     case FANIN_EVENT_EPOCH:
-        add_event(r, "train.", e);
+        if (kept(e)) add_event(r, "train.", e);
         look_at(r, FI_AT_EPOCH, false);
         break;
     case FANIN_EVENT_LOOK:

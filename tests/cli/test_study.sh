@@ -34,6 +34,12 @@ variants:
 END
 query() { python3 -c 'import sqlite3, sys; print(*sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchone())' "$@"; }
 
+# ---- the study of docs/study.md
+awk '/^```yaml study$/ { inside = 1; next } /^```$/ { inside = 0 } inside && !seen; /^variants/ { seen = 1 }' \
+    "$FANIN_SOURCE_DIR/docs/study.md" >docs.yaml
+done_with "$FANIN" study docs.yaml --quick
+says_like "^holds +zero stays where it is: tanh"
+
 # ---- a whole study
 run 0 "$FANIN" study two.yaml --csv all.csv --markdown .
 [ -s "$dir/err" ] && fail "a study wrote to stderr"

@@ -6,8 +6,7 @@
  * are still those of its start's laws.
  *
  * "second" is the mean over units and samples of y², "grad" the same of the gradient of a sample's
- * own loss by y, "cosine" the mean over pairs of samples. Of a model whose loss is not finite
- * nothing is told but the verdict.
+ * own loss by y, "cosine" the mean over pairs of samples.
  */
 #include <fanin/check.h>
 
@@ -73,10 +72,6 @@ static enum fanin_status look_at(const struct fi_look_at *look, const void *attr
     fanin_check *check;
     const enum fanin_status status = fanin_model_check(&check, look->model, look->data,
                                                        fanin_recipe_train(look->recipe), &options);
-    if (status == FANIN_ERR_DIVERGED) {
-        look->add(look->to, "verdict", "", FANIN_WILL_NOT_TRAIN);
-        return FANIN_OK;
-    }
     FI_TRY(status);
     add_all(look, fanin_check_get(check));
     fanin_check_free(check);
