@@ -203,8 +203,12 @@ static enum fanin_status add_part(struct fi_drawing *d) {
     for (int i = 0; i < part->n_plots; i++) {
         const struct fi_plot *plot =
             (const struct fi_plot *)(const void *)part->plots[i].rule.record;
+        const void *attrs = part->plots[i].rule.attrs;
+        struct fi_chosen *chosen;
+        int64_t n;
         d->mark = part->plots[i].mark;
-        FI_TRY(plot->draw(d, part->plots[i].rule.attrs));
+        FI_TRY(fi_plot_choose(d, attrs, &chosen, &n)); /* attrs begin with those of every plot */
+        for (int64_t k = 0; k < n; k++) FI_TRY(plot->draw(d, attrs, &chosen[k]));
     }
     FI_TRY(add_runs(d));
     return add_recipe(d);

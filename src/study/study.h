@@ -207,11 +207,14 @@ enum fanin_status fi_study_check_plots(fanin_study *s);
 
 /* ---- results ---------------------------------------------------------------------------------------------- */
 
-/* page.c: where a plot is drawn, see plot/plot.h. */
+/* page.c: where a plot is drawn, and which conditions it shows, see plot/plot.h. */
 struct fi_drawing;
+struct fi_chosen;
 struct fi_plot {
     struct fanin_record head;
-    enum fanin_status (*draw)(const struct fi_drawing *d, const void *attrs);
+    /* One plot for each set of conditions. */
+    enum fanin_status (*draw)(const struct fi_drawing *d, const void *attrs,
+                              struct fi_chosen *chosen);
 };
 
 #endif

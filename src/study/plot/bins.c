@@ -61,22 +61,17 @@ static enum fanin_status add_figure(const struct fi_drawing *d, const struct bin
     return label ? FANIN_OK : FANIN_ERR_MEMORY;
 }
 
-static enum fanin_status draw(const struct fi_drawing *d, const void *attrs) {
+static enum fanin_status draw(const struct fi_drawing *d, const void *attrs,
+                              struct fi_chosen *chosen) {
     const struct bins *a = attrs;
-    struct fi_chosen *plots;
-    int64_t n;
-    FI_TRY(fi_plot_choose(d, &a->plot, &plots, &n));
-    for (int64_t i = 0; i < n; i++) {
-        struct shown shown = {0};
-        for (int64_t k = 0; k < plots[i].n; k++)
-            for (int64_t f = 0; f < a->plot.figure.n; f++)
-                FI_TRY(add_figure(d, a, &plots[i], plots[i].conditions[k], f, &shown));
-        const char *title = fi_plot_title(d, &a->plot, &plots[i]);
-        if (!title) return FANIN_ERR_MEMORY;
-        if (shown.n > 0)
-            fanin_page_add_histograms(d->page, title, a->plot.text, a->x_title, shown.items,
-                                      shown.n);
-    }
+    struct shown shown = {0};
+    for (int64_t k = 0; k < chosen->n; k++)
+        for (int64_t f = 0; f < a->plot.figure.n; f++)
+            FI_TRY(add_figure(d, a, chosen, chosen->conditions[k], f, &shown));
+    const char *title = fi_plot_title(d, &a->plot, chosen);
+    if (!title) return FANIN_ERR_MEMORY;
+    if (shown.n > 0)
+        fanin_page_add_histograms(d->page, title, a->plot.text, a->x_title, shown.items, shown.n);
     return FANIN_OK;
 }
 

@@ -70,8 +70,9 @@ static enum fanin_status make_series(const struct fi_drawing *d, const struct fi
     return FANIN_OK;
 }
 
-static enum fanin_status draw_one(const struct fi_drawing *d, const struct curve *a,
-                                  const struct fi_chosen *chosen) {
+static enum fanin_status draw(const struct fi_drawing *d, const void *attrs,
+                              struct fi_chosen *chosen) {
+    const struct curve *a = attrs;
     struct fanin_page_series *series =
         fi_arena_alloc(d->arena, chosen->n * a->plot.figure.n, sizeof *series);
     int n = 0;
@@ -87,26 +88,15 @@ static enum fanin_status draw_one(const struct fi_drawing *d, const struct curve
             if (!series[n].name) return FANIN_ERR_MEMORY;
             if (series[n].n > 0) n++;
         }
-    const struct fanin_page_plot plot = {.title = fi_plot_title(d, &a->plot, chosen),
-                                         .text = a->plot.text,
-                                         .x_title = "updates",
-                                         .y_title = a->plot.y_title ? a->plot.y_title
-                                                                    : a->plot.figure.items[0].text,
-                                         .x_scale = a->x_scale ? FANIN_PAGE_LOG : FANIN_PAGE_LINEAR,
-                                         .y_scale = fi_plot_scale(&a->plot),
-                                         .series = series,
-                                         .n_series = n};
-    if (n > 0) fanin_page_add_plot(d->page, &plot);
-    return FANIN_OK;
-}
-
-static enum fanin_status draw(const struct fi_drawing *d, const void *attrs) {
-    const struct curve *a = attrs;
-    struct fi_chosen *plots;
-    int64_t n;
-    FI_TRY(fi_plot_choose(d, &a->plot, &plots, &n));
-    for (int64_t i = 0; i < n; i++) FI_TRY(draw_one(d, a, &plots[i]));
-    return FANIN_OK;
+    struct fanin_page_plot plot = {.title = fi_plot_title(d, &a->plot, chosen),
+                                   .text = a->plot.text,
+                                   .x_title = "updates",
+                                   .y_title = a->plot.y_title ? a->plot.y_title
+                                                              : a->plot.figure.items[0].text,
+                                   .x_scale = a->x_scale ? FANIN_PAGE_LOG : FANIN_PAGE_LINEAR,
+                                   .series = series,
+                                   .n_series = n};
+    return n > 0 ? fi_plot_add(d, &a->plot, chosen, &plot) : FANIN_OK;
 }
 
 static const struct fanin_attr_spec specs[] = {

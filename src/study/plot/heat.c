@@ -80,7 +80,7 @@ static enum fanin_status names(const struct fi_drawing *d, const struct fi_axis 
     return FANIN_OK;
 }
 
-static enum fanin_status draw_one(const struct fi_drawing *d, const struct heat *a, struct map *m,
+static enum fanin_status draw_map(const struct fi_drawing *d, const struct heat *a, struct map *m,
                                   const struct fi_chosen *chosen) {
     const int64_t cells = (int64_t)m->columns->n_levels * m->rows->n_levels;
     const char **columns, **rows;
@@ -110,22 +110,19 @@ static enum fanin_status draw_one(const struct fi_drawing *d, const struct heat 
     return FANIN_OK;
 }
 
-static enum fanin_status draw(const struct fi_drawing *d, const void *attrs) {
+static enum fanin_status draw(const struct fi_drawing *d, const void *attrs,
+                              struct fi_chosen *chosen) {
     const struct heat *a = attrs;
     const struct fi_part_of *part = &d->study->parts[d->part];
     struct map m = {.x = fi_grid_axis(part, a->x), .y = fi_grid_axis(part, a->y)};
-    struct fi_chosen *plots;
-    int64_t n;
     if (m.x < 0 || m.y < 0 || m.x == m.y)
         return fi_fail_at(d->study->ctx, d->mark,
-                          "plots: a heat map needs two axes of the grid, "
-                          "and '%.60s', '%.60s' are not",
+                          "plots: a heat map needs two axes of the grid, and '%.60s', '%.60s' are "
+                          "not",
                           a->x, a->y);
     m.columns = &part->axes[m.x];
     m.rows = &part->axes[m.y];
-    FI_TRY(fi_plot_choose(d, &a->plot, &plots, &n));
-    for (int64_t i = 0; i < n; i++) FI_TRY(draw_one(d, a, &m, &plots[i]));
-    return FANIN_OK;
+    return draw_map(d, a, &m, chosen);
 }
 
 static const struct fanin_attr_spec specs[] = {

@@ -115,8 +115,12 @@ static enum fanin_status make_series(const struct fi_drawing *d, const struct li
     return FANIN_OK;
 }
 
-static enum fanin_status draw_one(const struct fi_drawing *d, const struct line *a, int axis,
-                                  struct fi_chosen *chosen) {
+static enum fanin_status draw(const struct fi_drawing *d, const void *attrs,
+                              struct fi_chosen *chosen) {
+    const struct line *a = attrs;
+    const int axis = fi_grid_axis(&d->study->parts[d->part], a->x);
+    if (axis < 0)
+        return fi_fail_at(d->study->ctx, d->mark, "plots: the grid has no axis '%.60s'", a->x);
     const int64_t most = chosen->n * (a->plot.figure.n + a->predicted.n);
     struct group *groups = fi_arena_alloc(d->arena, most, sizeof *groups);
     struct fanin_page_series *series = fi_arena_alloc(d->arena, most, sizeof *series);
@@ -126,32 +130,17 @@ static enum fanin_status draw_one(const struct fi_drawing *d, const struct line 
     FI_TRY(add_figures(d, &a->plot.figure, false, chosen, axis, groups, &n));
     FI_TRY(add_figures(d, &a->predicted, true, chosen, axis, groups, &n));
     FI_TRY(make_series(d, a, chosen, axis, groups, n, series, &n_series));
-    const struct fanin_page_plot plot = {.title = fi_plot_title(d, &a->plot, chosen),
-                                         .text = a->plot.text,
-                                         .x_title = a->x_title ? a->x_title : a->x,
-                                         .y_title = a->plot.y_title ? a->plot.y_title
-                                                                    : a->plot.figure.items[0].text,
-                                         .x_scale = a->x_scale == 0   ? FANIN_PAGE_AUTO
-                                                    : a->x_scale == 1 ? FANIN_PAGE_LINEAR
-                                                                      : FANIN_PAGE_LOG,
-                                         .y_scale = fi_plot_scale(&a->plot),
-                                         .series = series,
-                                         .n_series = n_series};
-    if (n_series > 0) fanin_page_add_plot(d->page, &plot);
-    return FANIN_OK;
-}
-
-static enum fanin_status draw(const struct fi_drawing *d, const void *attrs) {
-    const struct line *a = attrs;
-    const struct fi_part_of *part = &d->study->parts[d->part];
-    const int axis = fi_grid_axis(part, a->x);
-    struct fi_chosen *plots;
-    int64_t n;
-    if (axis < 0)
-        return fi_fail_at(d->study->ctx, d->mark, "plots: the grid has no axis '%.60s'", a->x);
-    FI_TRY(fi_plot_choose(d, &a->plot, &plots, &n));
-    for (int64_t i = 0; i < n; i++) FI_TRY(draw_one(d, a, axis, &plots[i]));
-    return FANIN_OK;
+    struct fanin_page_plot plot = {.title = fi_plot_title(d, &a->plot, chosen),
+                                   .text = a->plot.text,
+                                   .x_title = a->x_title ? a->x_title : a->x,
+                                   .y_title = a->plot.y_title ? a->plot.y_title
+                                                              : a->plot.figure.items[0].text,
+                                   .x_scale = a->x_scale == 0   ? FANIN_PAGE_AUTO
+                                              : a->x_scale == 1 ? FANIN_PAGE_LINEAR
+                                                                : FANIN_PAGE_LOG,
+                                   .series = series,
+                                   .n_series = n_series};
+    return n_series > 0 ? fi_plot_add(d, &a->plot, chosen, &plot) : FANIN_OK;
 }
 
 static const struct fanin_attr_spec specs[] = {

@@ -200,12 +200,6 @@ enum fanin_status fi_plot_seeds(const struct fi_drawing *d, const double *values
     return FANIN_OK;
 }
 
-enum fanin_page_scale fi_plot_scale(const struct fi_plot_attrs *a) {
-    static const enum fanin_page_scale scales[] = {FANIN_PAGE_AUTO, FANIN_PAGE_LINEAR,
-                                                   FANIN_PAGE_LOG};
-    return scales[a->scale];
-}
-
 /* ---- words ---------------------------------------------------------------------------------------------------- */
 
 const char *fi_plot_title(const struct fi_drawing *d, const struct fi_plot_attrs *a,
@@ -220,4 +214,17 @@ const char *fi_plot_label(const struct fi_drawing *d, const struct fi_plot_attrs
     const char *of = a->figure.items[figure].text;
     if (!name || a->figure.n < 2) return name && !*name ? of : name;
     return *name ? fi_arena_printf(d->arena, "%s, %s", name, of) : of;
+}
+
+enum fanin_status fi_plot_add(const struct fi_drawing *d, const struct fi_plot_attrs *a,
+                              const struct fi_chosen *chosen, struct fanin_page_plot *plot) {
+    static const enum fanin_page_scale scales[] = {FANIN_PAGE_AUTO, FANIN_PAGE_LINEAR,
+                                                   FANIN_PAGE_LOG};
+    plot->title = fi_plot_title(d, a, chosen);
+    plot->text = a->text;
+    plot->y_title = a->y_title ? a->y_title : a->figure.items[0].text;
+    plot->y_scale = scales[a->scale];
+    if (!plot->title) return FANIN_ERR_MEMORY;
+    fanin_page_add_plot(d->page, plot);
+    return FANIN_OK;
 }

@@ -122,11 +122,13 @@ struct fi_seeds {
 };
 enum fanin_status fi_plot_seeds(const struct fi_drawing *d, const double *values, int64_t n,
                                 struct fi_seeds *out);
-enum fanin_page_scale fi_plot_scale(const struct fi_plot_attrs *a);
 
 /* The words over a plot. */
 const char *fi_plot_title(const struct fi_drawing *d, const struct fi_plot_attrs *a,
                           const struct fi_chosen *chosen);
+/* Gives the plot its title, text and axis of values, and adds it to the page. */
+enum fanin_status fi_plot_add(const struct fi_drawing *d, const struct fi_plot_attrs *a,
+                              const struct fi_chosen *chosen, struct fanin_page_plot *plot);
 /* Of one series: its condition, and the figure where there are several. */
 const char *fi_plot_label(const struct fi_drawing *d, const struct fi_plot_attrs *a,
                           const struct fi_chosen *chosen, int64_t condition, int64_t figure);

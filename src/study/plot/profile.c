@@ -99,8 +99,9 @@ static enum fanin_status add_all(const struct fi_drawing *d, const struct profil
     return FANIN_OK;
 }
 
-static enum fanin_status draw_one(const struct fi_drawing *d, const struct profile *a,
-                                  const struct fi_chosen *chosen) {
+static enum fanin_status draw(const struct fi_drawing *d, const void *attrs,
+                              struct fi_chosen *chosen) {
+    const struct profile *a = attrs;
     const char **labels;
     int64_t n;
     int n_series = 0;
@@ -110,27 +111,16 @@ static enum fanin_status draw_one(const struct fi_drawing *d, const struct profi
     if (!series) return FANIN_ERR_MEMORY;
     FI_TRY(add_all(d, a, chosen, &a->plot.figure, false, labels, n, series, &n_series));
     FI_TRY(add_all(d, a, chosen, &a->predicted, true, labels, n, series, &n_series));
-    const struct fanin_page_plot plot = {.title = fi_plot_title(d, &a->plot, chosen),
-                                         .text = a->plot.text,
-                                         .x_title = "",
-                                         .y_title = a->plot.y_title ? a->plot.y_title
-                                                                    : a->plot.figure.items[0].text,
-                                         .y_scale = fi_plot_scale(&a->plot),
-                                         .labels = labels,
-                                         .n_labels = n,
-                                         .series = series,
-                                         .n_series = n_series};
-    if (n_series > 0) fanin_page_add_plot(d->page, &plot);
-    return FANIN_OK;
-}
-
-static enum fanin_status draw(const struct fi_drawing *d, const void *attrs) {
-    const struct profile *a = attrs;
-    struct fi_chosen *plots;
-    int64_t n;
-    FI_TRY(fi_plot_choose(d, &a->plot, &plots, &n));
-    for (int64_t i = 0; i < n; i++) FI_TRY(draw_one(d, a, &plots[i]));
-    return FANIN_OK;
+    struct fanin_page_plot plot = {.title = fi_plot_title(d, &a->plot, chosen),
+                                   .text = a->plot.text,
+                                   .x_title = "",
+                                   .y_title = a->plot.y_title ? a->plot.y_title
+                                                              : a->plot.figure.items[0].text,
+                                   .labels = labels,
+                                   .n_labels = n,
+                                   .series = series,
+                                   .n_series = n_series};
+    return n_series > 0 ? fi_plot_add(d, &a->plot, chosen, &plot) : FANIN_OK;
 }
 
 static const struct fanin_attr_spec specs[] = {

@@ -59,8 +59,9 @@ static enum fanin_status gather(const struct fi_drawing *d, const struct strip *
     return FANIN_OK;
 }
 
-static enum fanin_status draw_one(const struct fi_drawing *d, const struct strip *a,
-                                  const struct fi_chosen *chosen) {
+static enum fanin_status draw(const struct fi_drawing *d, const void *attrs,
+                              struct fi_chosen *chosen) {
+    const struct strip *a = attrs;
     struct columns c = {0};
     FI_TRY(gather(d, a, chosen, &c));
     const struct fanin_page_series series[] = {
@@ -72,27 +73,16 @@ static enum fanin_status draw_one(const struct fi_drawing *d, const struct strip
          .y = c.mean,
          .low = c.low,
          .high = c.high}};
-    const struct fanin_page_plot plot = {.title = fi_plot_title(d, &a->plot, chosen),
-                                         .text = a->plot.text,
-                                         .x_title = "",
-                                         .y_title = a->plot.y_title ? a->plot.y_title
-                                                                    : a->plot.figure.items[0].text,
-                                         .y_scale = fi_plot_scale(&a->plot),
-                                         .labels = c.labels,
-                                         .n_labels = c.n,
-                                         .series = series,
-                                         .n_series = 2};
-    if (c.n_points > 0) fanin_page_add_plot(d->page, &plot);
-    return FANIN_OK;
-}
-
-static enum fanin_status draw(const struct fi_drawing *d, const void *attrs) {
-    const struct strip *a = attrs;
-    struct fi_chosen *plots;
-    int64_t n;
-    FI_TRY(fi_plot_choose(d, &a->plot, &plots, &n));
-    for (int64_t i = 0; i < n; i++) FI_TRY(draw_one(d, a, &plots[i]));
-    return FANIN_OK;
+    struct fanin_page_plot plot = {.title = fi_plot_title(d, &a->plot, chosen),
+                                   .text = a->plot.text,
+                                   .x_title = "",
+                                   .y_title = a->plot.y_title ? a->plot.y_title
+                                                              : a->plot.figure.items[0].text,
+                                   .labels = c.labels,
+                                   .n_labels = c.n,
+                                   .series = series,
+                                   .n_series = 2};
+    return c.n_points > 0 ? fi_plot_add(d, &a->plot, chosen, &plot) : FANIN_OK;
 }
 
 static const struct fanin_attr_spec specs[] = {FI_PLOT_SPECS(struct strip), FI_ATTR_END};

@@ -41,8 +41,9 @@ static enum fanin_status fill_row(const struct fi_drawing *d, const struct table
     return cells[0].text ? FANIN_OK : FANIN_ERR_MEMORY;
 }
 
-static enum fanin_status draw_one(const struct fi_drawing *d, const struct table *a,
-                                  const struct fi_chosen *chosen) {
+static enum fanin_status draw(const struct fi_drawing *d, const void *attrs,
+                              struct fi_chosen *chosen) {
+    const struct table *a = attrs;
     const int64_t width = a->plot.figure.n + 2;
     struct fanin_page_cell *cells = fi_arena_alloc(d->arena, chosen->n * width, sizeof *cells);
     const char **columns = fi_arena_alloc(d->arena, width, sizeof *columns);
@@ -60,15 +61,6 @@ static enum fanin_status draw_one(const struct fi_drawing *d, const struct table
                                            .n_rows = chosen->n};
     fanin_page_add_table(d->page, &table);
     if (a->plot.text) fanin_page_add_text(d->page, a->plot.text);
-    return FANIN_OK;
-}
-
-static enum fanin_status draw(const struct fi_drawing *d, const void *attrs) {
-    const struct table *a = attrs;
-    struct fi_chosen *plots;
-    int64_t n;
-    FI_TRY(fi_plot_choose(d, &a->plot, &plots, &n));
-    for (int64_t i = 0; i < n; i++) FI_TRY(draw_one(d, a, &plots[i]));
     return FANIN_OK;
 }
 
