@@ -64,7 +64,7 @@ struct fanin_study_condition {
     int left_out;          /* 1: by a variant; it is not run */
     int64_t done, running; /* of the part's seeds */
     int64_t diverged;      /* of those done: the loss was not finite any more */
-    double seconds;        /* mean of those done; NaN: none yet */
+    double seconds;        /* of a core, mean of those done; NaN: none yet */
 };
 FANIN_API int fanin_study_parts(const fanin_study *study);
 FANIN_API struct fanin_study_part fanin_study_get_part(const fanin_study *study, int part);
@@ -87,7 +87,7 @@ struct fanin_study_event {
     uint64_t seed;
     int ended;      /* 1: the run is done */
     int diverged;   /* 1: it ended early: the loss was not finite */
-    double seconds; /* that it took */
+    double seconds; /* of a core that it took */
     int64_t done, runs;
     double left; /* seconds to the end of all runs, about; NaN: not known yet */
 };

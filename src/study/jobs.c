@@ -25,13 +25,14 @@ struct pool {
     struct fi_worker workers[MAX_JOBS];
     int jobs, alive;
     int64_t done, runs;
+    double began, worked;     /* when, and seconds of a core that the runs of this call took */
     enum fanin_status status; /* the first failure; its message is the study's context's */
     bool stop;
 };
 
-static double now(void) {
+static double now(clockid_t clock) {
     struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    (void)clock_gettime(clock, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
@@ -109,7 +110,9 @@ static void tell(struct pool *pool, struct fanin_study_event *e) {
     if (!pool->o->event) return;
     e->done = pool->done;
     e->runs = pool->runs;
-    e->left = seconds_left(pool->s) / pool->jobs;
+    /* a core may be shared with others: as fast as it went up to here */
+    const double speed = pool->worked / (now(CLOCK_MONOTONIC) - pool->began);
+    e->left = seconds_left(pool->s) / (pool->worked > 0 ? speed : pool->jobs);
     pool->o->event(pool->o->payload, e);
 }
 
@@ -158,10 +161,10 @@ static void run_one(struct pool *pool, struct fi_worker *w, int part, int64_t in
     tell(pool, &e);
     (void)pthread_mutex_unlock(&s->lock);
     fi_arena_init(&figures.arena, w->ctx);
-    const double began = now();
+    const double began = now(CLOCK_THREAD_CPUTIME_ID); /* the run has one thread, this one */
     enum fanin_status status =
         fi_study_run_one(w, part, e.condition, e.seed, &figures, &recipe, &diverged);
-    e.seconds = now() - began;
+    e.seconds = now(CLOCK_THREAD_CPUTIME_ID) - began;
     (void)pthread_mutex_lock(&s->lock);
     if (status == FANIN_OK) {
         run->seconds = e.seconds;
@@ -178,6 +181,7 @@ static void run_one(struct pool *pool, struct fi_worker *w, int part, int64_t in
         return;
     }
     pool->done++;
+    pool->worked += e.seconds;
     e.ended = 1;
     e.diverged = diverged;
     tell(pool, &e);
@@ -255,6 +259,7 @@ enum fanin_status fanin_study_run(fanin_study *s, const struct fanin_study_run_o
             pool->done += s->parts[p].runs[i].state == FI_RUN_DONE;
         }
     open = pool->runs - pool->done;
+    pool->began = now(CLOCK_MONOTONIC);
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
     const int64_t wanted = pool->o->jobs > 0 ? pool->o->jobs : FI_MAX(cores, 1);
     pool->jobs = (int)FI_MIN(FI_MIN(wanted, MAX_JOBS), FI_MAX(open, 1));

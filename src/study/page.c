@@ -21,7 +21,6 @@ static enum fanin_status add_head(const struct fi_drawing *d) {
     const fanin_study *s = d->study;
     int counts[FI_COUNT(verdicts)] = {0};
     int64_t runs = 0, seeds = 0, diverged = 0;
-    double seconds = 0;
     for (int i = 0; i < s->n_claims; i++) counts[s->claims[i].verdict]++;
     for (int p = 0; p < s->n_parts; p++) {
         seeds = FI_MAX(seeds, s->parts[p].seeds);
@@ -30,7 +29,6 @@ static enum fanin_status add_head(const struct fi_drawing *d) {
             if (run->state != FI_RUN_DONE) continue;
             runs++;
             diverged += run->diverged;
-            seconds += run->seconds;
         }
     }
     if (s->about) fanin_page_add_text(d->page, s->about);
@@ -41,11 +39,10 @@ static enum fanin_status add_head(const struct fi_drawing *d) {
             facts[n++] = (struct fanin_page_fact){.name = verdicts[v].label,
                                                   .value = {.number = counts[v]},
                                                   .text = counts[v] == 1 ? "claim" : "claims"};
-    const char *time = fi_arena_printf(d->arena, "%.0f s of one core", seconds);
-    const char *lost = fi_arena_printf(d->arena, "of them %lld diverged", (long long)diverged);
-    if (!time || !lost) return FANIN_ERR_MEMORY;
+    const char *lost = fi_arena_printf(d->arena, "%lld of them diverged", (long long)diverged);
+    if (!lost) return FANIN_ERR_MEMORY;
     facts[n++] = (struct fanin_page_fact){
-        .name = "runs", .value = {.number = (double)runs}, .text = diverged ? lost : time};
+        .name = "runs", .value = {.number = (double)runs}, .text = diverged ? lost : NULL};
     facts[n++] = (struct fanin_page_fact){
         .name = "seeds", .value = {.number = (double)seeds}, .text = "of each condition, at most"};
     facts[n++] = (struct fanin_page_fact){.name = "release", .value = {.text = FANIN_VERSION}};
@@ -152,23 +149,21 @@ static enum fanin_status add_claims(const struct fi_drawing *d) {
 
 static enum fanin_status add_runs(const struct fi_drawing *d) {
     const struct fi_part_of *part = &d->study->parts[d->part];
-    const char *const columns[] = {"condition", "runs", "diverged", "seconds each"};
-    struct fanin_page_cell *cells = fi_arena_alloc(d->arena, 4 * part->conditions, sizeof *cells);
+    const char *const columns[] = {"condition", "runs", "diverged"};
+    struct fanin_page_cell *cells = fi_arena_alloc(d->arena, 3 * part->conditions, sizeof *cells);
     int64_t rows = 0;
     if (!cells) return FANIN_ERR_MEMORY;
     if (part->conditions == 1) return FANIN_OK;
     for (int64_t c = 0; c < part->conditions; c++) {
         const struct fanin_study_condition of = fanin_study_get_condition(d->study, d->part, c);
         if (of.left_out) continue;
-        struct fanin_page_cell *row = cells + 4 * rows++;
+        struct fanin_page_cell *row = cells + 3 * rows++;
         row[0].text = of.name;
         row[1].number = (double)of.done;
         row[2].number = (double)of.diverged;
-        row[3].text = fi_arena_printf(d->arena, "%.2g", of.seconds);
-        if (!row[3].text) return FANIN_ERR_MEMORY;
     }
     const struct fanin_page_table table = {
-        .title = "Runs", .columns = columns, .n_columns = 4, .cells = cells, .n_rows = rows};
+        .title = "Runs", .columns = columns, .n_columns = 3, .cells = cells, .n_rows = rows};
     fanin_page_add_table(d->page, &table);
     return FANIN_OK;
 }
