@@ -149,7 +149,7 @@ static enum fanin_status add_figures(const fanin_study *s, int64_t run,
 
 static enum fanin_status add_bins(const fanin_study *s, int64_t run, const struct fi_figures *f) {
     sqlite3_stmt *q;
-    bool ok = true;
+    bool ok = true, memory = true;
     FI_TRY(prepare(s, &q, "INSERT OR REPLACE INTO bins VALUES(?,?,?,?,?,?,?,?)"));
     for (int64_t i = 0; i < f->n_bins && ok; i++) {
         const struct fi_bins_row *row = &f->bins[i];
@@ -165,11 +165,13 @@ static enum fanin_status add_bins(const fanin_study *s, int64_t run, const struc
         (void)sqlite3_bind_double(q, 6, row->high);
         (void)sqlite3_bind_text(q, 7, counts.data ? counts.data : "", -1, SQLITE_TRANSIENT);
         (void)sqlite3_bind_int64(q, 8, i);
-        ok = !counts.failed && sqlite3_step(q) == SQLITE_DONE;
+        memory = !counts.failed;
+        ok = memory && sqlite3_step(q) == SQLITE_DONE;
         fi_text_free(&counts);
         (void)sqlite3_reset(q);
     }
     (void)sqlite3_finalize(q);
+    if (!memory) return FANIN_ERR_MEMORY;
     return ok ? FANIN_OK : fail_store(s, "a run could not be recorded");
 }
 
