@@ -211,14 +211,6 @@ static enum fanin_status add_claim(struct judging *j, const struct fi_claim_resu
     fanin_study *s = j->s;
     FI_TRY(fi_arena_grow(j->arena, (void **)&s->claims, &s->cap_claims, s->n_claims + 1,
                          sizeof *s->claims));
-    const char *more = "";
-    if (!j->not_run && result->verdict == FI_UNDECIDED && result->more_seeds > 0)
-        more = result->more_seeds >= FI_SEEDS_MANY
-                   ? "; more than 1000 seeds more would decide"
-                   : fi_arena_printf(j->arena, "; about %lld seeds more would decide",
-                                     (long long)result->more_seeds);
-    const char *sentence = more ? fi_arena_printf(j->arena, "%s%s", result->sentence, more) : NULL;
-    if (!sentence) return FANIN_ERR_MEMORY;
     s->claims[s->n_claims++] = (struct fanin_study_claim){
         .part = part_of(j)->name,
         .name = j->claim->name,
@@ -228,7 +220,7 @@ static enum fanin_status add_claim(struct judging *j, const struct fi_claim_resu
         .test = test,
         .why = j->claim->why,
         .verdict = j->not_run ? FANIN_CLAIM_NOT_RUN : verdicts[result->verdict],
-        .sentence = j->not_run ? "not all of its runs were made" : sentence};
+        .sentence = j->not_run ? "not all of its runs were made" : result->sentence};
     return FANIN_OK;
 }
 
