@@ -20,7 +20,7 @@ struct map {
 };
 
 /* The row that a value of the axis y passes, with a fraction between two rows; logarithmic, as
- * these axes are. NaN: beyond the map. */
+ * these axes are. Beyond the map: its edge, so that a line that leaves it is seen to. */
 static double row_of(const struct fi_axis *rows, double y) {
     for (int r = 0; r + 1 < rows->n_levels; r++) {
         const double a = rows->levels[r].number, b = rows->levels[r + 1].number;
@@ -29,6 +29,10 @@ static double row_of(const struct fi_axis *rows, double y) {
         const double at = low > 0 ? log(y / a) / log(b / a) : (y - a) / (b - a);
         return r + at;
     }
+    const double first = rows->levels[0].number, last = rows->levels[rows->n_levels - 1].number;
+    const double top = -0.5, bottom = rows->n_levels - 0.5;
+    if (y > first && y > last) return last >= first ? bottom : top;
+    if (y < first && y < last) return last >= first ? top : bottom;
     return NAN;
 }
 
@@ -39,7 +43,6 @@ static double boundary_of(const struct heat *a, const struct map *m, int column)
     int n = 0;
     for (int r = 0; r < m->rows->n_levels; r++) {
         const double figure = m->bound[r * m->columns->n_levels + column];
-        if (isinf(figure)) return NAN; /* no boundary: any depth */
         if (isnan(figure)) continue;
         sum += figure;
         n++;
