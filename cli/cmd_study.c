@@ -48,7 +48,7 @@ struct run {
     struct app *app;
     const struct study_fields *f;
     fanin_study *study;
-    char *page_path, *store_path;
+    const char *page_path, *store_path;
     fanin_file *page, *csv;
     int terminal, lines; /* drawn last, to be drawn over */
 };
@@ -345,9 +345,6 @@ static int load(struct run *r, const char *path) {
 }
 
 static int open_outputs(struct run *r) {
-    r->page_path = in_folder(r->f->dir, fanin_study_name(r->study), ".html");
-    r->store_path = in_folder(r->f->dir, fanin_study_name(r->study), ".sqlite");
-    if (!r->page_path || !r->store_path) return fail_with(EXIT_SYSTEM, "out of memory");
     enum fanin_status status =
         r->f->plan ? FANIN_OK : fanin_file_create(&r->page, r->app->ctx, r->page_path);
     if (status == FANIN_OK && r->f->csv)
@@ -357,21 +354,31 @@ static int open_outputs(struct run *r) {
     return status == FANIN_OK ? 0 : fail_reading(r->app, status);
 }
 
+static int run_in(struct run *r) {
+    int code = open_outputs(r);
+    if (!code) code = r->f->plan ? plan(r) : run_all(r);
+    fanin_file_free(r->page);
+    fanin_file_free(r->csv);
+    return code;
+}
+
 static int run(struct app *app, const void *fields, const char *const *operands, int n) {
     (void)n;
     struct run r = {.app = app, .f = fields};
     const char *term = getenv("TERM");
     r.terminal = !app->common->json && isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") != 0;
     int code = load(&r, operands[0]);
+    if (code) return code;
+    char *page = in_folder(r.f->dir, fanin_study_name(r.study), ".html");
+    char *records = in_folder(r.f->dir, fanin_study_name(r.study), ".sqlite");
+    r.page_path = page;
+    r.store_path = records;
     stop_on_signals(app->ctx);
-    if (!code) code = open_outputs(&r);
-    if (!code) code = r.f->plan ? plan(&r) : run_all(&r);
+    code = page && records ? run_in(&r) : fail_with(EXIT_SYSTEM, "out of memory");
     stop_on_signals(NULL);
     fanin_study_free(r.study);
-    fanin_file_free(r.page);
-    fanin_file_free(r.csv);
-    free(r.page_path);
-    free(r.store_path);
+    free(page);
+    free(records);
     return code;
 }
 
