@@ -98,17 +98,17 @@ mkdir one && done_with "$FANIN" study two.yaml --seeds 1 --dir one
 says_like "^undecided +zero learns nothing: tanh"
 
 # ---- stopped, and going on
-sed 's/epochs: 3/epochs: 400/' two.yaml >long.yaml
+sed 's/epochs: 3/epochs: 150/' two.yaml >long.yaml
 "$FANIN" study long.yaml --jobs 1 >"$dir/out" 2>"$dir/err" &
 study=$!
-for _ in $(seq 600); do grep -q "run      1/12" "$dir/out" && break || sleep 0.1; done
+for _ in $(seq 3000); do grep -q "run      1/12" "$dir/out" && break || sleep 0.1; done
 kill -TERM $study
 code=0
 wait $study || code=$?
 [ $code = 5 ] || fail "a stopped study ends with $code"
 grep -q "the same command goes on" "$dir/err" || fail "a stopped study does not say how to go on"
 absent long.html
-done_with "$FANIN" study long.yaml --dry-run --set train.epochs=400
+done_with "$FANIN" study long.yaml --dry-run --set train.epochs=150
 says_like "12 runs, [1-9][0-9]* of them done"
 
 # ---- runs that diverge are results
