@@ -18,7 +18,7 @@ static const struct {
 /* ---- the head ------------------------------------------------------------------------------------------ */
 
 static enum fanin_status add_head(const struct fi_drawing *d) {
-    const fanin_study *s = d->study;
+    fanin_study *s = d->study;
     int counts[FI_COUNT(verdicts)] = {0};
     int64_t runs = 0, seeds = 0, diverged = 0;
     for (int i = 0; i < s->n_claims; i++) counts[s->claims[i].verdict]++;
@@ -45,7 +45,10 @@ static enum fanin_status add_head(const struct fi_drawing *d) {
         .name = "runs", .value = {.number = (double)runs}, .text = diverged ? lost : NULL};
     facts[n++] = (struct fanin_page_fact){
         .name = "seeds", .value = {.number = (double)seeds}, .text = "of each condition, at most"};
-    facts[n++] = (struct fanin_page_fact){.name = "release", .value = {.text = FANIN_VERSION}};
+    const char *date;
+    FI_TRY(fi_store_date(s, d->arena, &date));
+    facts[n++] = (struct fanin_page_fact){
+        .name = "release", .value = {.text = FANIN_VERSION}, .text = *date ? date : NULL};
     fanin_page_add_facts(d->page, facts, n);
     if (s->source) {
         const char *source = fi_arena_printf(d->arena, "After: %s", s->source);

@@ -2,10 +2,10 @@
 /*
  * The records of a study, an SQLite file:
  *
- *   runs       id, key, study, part, condition, seed, release, seconds, diverged, recipe
- *   figures    run, name, place, step, value            (value NULL: not a number)
- *   bins       run, name, place, step, low, high, counts
- *   records    a view: part, condition, seed, step, figure, place, value
+ *   runs       id, key, study, part, condition, seed, release, made (a date), seconds, diverged,
+ * recipe figures    run, name, place, step, value            (value NULL: not a number) bins run,
+ * name, place, step, low, high, counts records    a view: part, condition, seed, step, figure,
+ * place, value
  *
  * A run and its figures are written in one transaction, so a run is there whole or not at all. Its
  * key says all that its figures depend on; runs of other recipes, data or releases stay and are not
@@ -21,7 +21,7 @@
 
 static const char schema[] =
     "CREATE TABLE IF NOT EXISTS runs(id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE,"
-    " study TEXT, part TEXT, condition TEXT, seed INTEGER, release TEXT, seconds REAL,"
+    " study TEXT, part TEXT, condition TEXT, seed INTEGER, release TEXT, made TEXT, seconds REAL,"
     " diverged INTEGER, recipe TEXT);"
     "CREATE TABLE IF NOT EXISTS figures(run INTEGER NOT NULL REFERENCES runs(id), name TEXT,"
     " place TEXT, step INTEGER, value REAL, ord INTEGER,"
@@ -48,6 +48,12 @@ static enum fanin_status prepare(const fanin_study *s, sqlite3_stmt **out, const
     return sqlite3_prepare_v2(s->store, sql, -1, out, NULL) == SQLITE_OK
                ? FANIN_OK
                : fail_store(s, "cannot be read");
+}
+
+/* A text of the row; "" where there is none, as in a file that somebody else has changed. */
+static const char *column(sqlite3_stmt *q, int i) {
+    const char *text = (const char *)sqlite3_column_text(q, i);
+    return text ? text : "";
 }
 
 static int one_number(void *out, int n, char **values, char **names) {
@@ -182,8 +188,8 @@ static enum fanin_status add_run(const fanin_study *s, int part, int64_t conditi
     char key[20];
     key_text(key, run->key);
     FI_TRY(prepare(s, &q,
-                   "INSERT OR REPLACE INTO runs(key, study, part, condition, seed, release,"
-                   " seconds, diverged, recipe) VALUES(?,?,?,?,?,?,?,?,?)"));
+                   "INSERT OR REPLACE INTO runs(key, study, part, condition, seed, release, made,"
+                   " seconds, diverged, recipe) VALUES(?,?,?,?,?,?,date('now'),?,?,?)"));
     (void)sqlite3_bind_text(q, 1, key, -1, SQLITE_STATIC);
     (void)sqlite3_bind_text(q, 2, s->name, -1, SQLITE_STATIC);
     (void)sqlite3_bind_text(q, 3, p->name, -1, SQLITE_STATIC);
@@ -258,7 +264,7 @@ static enum fanin_status texts(fanin_study *s, struct fi_arena *arena, const cha
     while (status == FANIN_OK && (row = sqlite3_step(q)) == SQLITE_ROW) {
         status = fi_arena_grow(arena, (void **)out, &cap, *n + 1, sizeof **out);
         if (status != FANIN_OK) break;
-        (*out)[*n] = fi_arena_strdup(arena, (const char *)sqlite3_column_text(q, 0));
+        (*out)[*n] = fi_arena_strdup(arena, column(q, 0));
         if (!(*out)[(*n)++]) status = FANIN_ERR_MEMORY;
     }
     if (status == FANIN_OK && row != SQLITE_DONE) status = fail_store(s, "cannot be read");
@@ -278,6 +284,22 @@ enum fanin_status fi_store_names(fanin_study *s, struct fi_arena *arena, int64_t
                                  const char ***names, int64_t *n) {
     return texts(s, arena, "SELECT DISTINCT name FROM figures WHERE run=? ORDER BY name", run, NULL,
                  names, n);
+}
+
+enum fanin_status fi_store_date(fanin_study *s, struct fi_arena *arena, const char **out) {
+    *out = "";
+    for (int p = 0; p < s->n_parts; p++) {
+        const struct fi_part_of *part = &s->parts[p];
+        for (int64_t i = 0; i < part->conditions * part->seeds; i++) {
+            const char **dates;
+            int64_t n;
+            if (part->runs[i].state != FI_RUN_DONE) continue;
+            FI_TRY(texts(s, arena, "SELECT made FROM runs WHERE id=?", part->runs[i].id, NULL,
+                         &dates, &n));
+            if (n > 0 && strcmp(dates[0], *out) > 0) *out = dates[0]; /* ISO dates */
+        }
+    }
+    return FANIN_OK;
 }
 
 static int read_counts(struct fi_bins_row *row, const char *text) {
@@ -310,11 +332,11 @@ enum fanin_status fi_store_bins(fanin_study *s, struct fi_arena *arena, int64_t 
         if (status != FANIN_OK) break;
         struct fi_bins_row *b = &(*rows)[(*n)++];
         b->name = name;
-        b->where = fi_arena_strdup(arena, (const char *)sqlite3_column_text(q, 0));
+        b->where = fi_arena_strdup(arena, column(q, 0));
         b->step = sqlite3_column_int64(q, 1);
         b->low = sqlite3_column_double(q, 2);
         b->high = sqlite3_column_double(q, 3);
-        b->n = read_counts(b, (const char *)sqlite3_column_text(q, 4));
+        b->n = read_counts(b, column(q, 4));
         if (!b->where) status = FANIN_ERR_MEMORY;
     }
     if (status == FANIN_OK && row != SQLITE_DONE) status = fail_store(s, "cannot be read");
@@ -351,9 +373,9 @@ static enum fanin_status csv_run(fanin_study *s, sqlite3_stmt *q, const struct f
         line.length = 0;
         fi_text_add(&line, "%s%lld,", head.data ? head.data : "",
                     (long long)sqlite3_column_int64(q, 0));
-        csv_field(&line, (const char *)sqlite3_column_text(q, 1));
+        csv_field(&line, column(q, 1));
         fi_text_add(&line, ",");
-        csv_field(&line, (const char *)sqlite3_column_text(q, 2));
+        csv_field(&line, column(q, 2));
         if (sqlite3_column_type(q, 3) == SQLITE_NULL)
             fi_text_add(&line, ",nan\n");
         else

@@ -173,6 +173,8 @@ enum fanin_status fi_store_wheres(fanin_study *s, struct fi_arena *arena, int64_
 /* All names of figures of a run, for messages. */
 enum fanin_status fi_store_names(fanin_study *s, struct fi_arena *arena, int64_t run,
                                  const char ***names, int64_t *n);
+/* The day of the last of the runs, "2026-11-28"; "": none is done. */
+enum fanin_status fi_store_date(fanin_study *s, struct fi_arena *arena, const char **out);
 /* Histograms of a run. */
 enum fanin_status fi_store_bins(fanin_study *s, struct fi_arena *arena, int64_t run,
                                 const char *name, struct fi_bins_row **rows, int64_t *n);
