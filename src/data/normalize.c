@@ -147,7 +147,10 @@ static enum fanin_status find_rule(fanin_data *d, const struct rule **out) {
     for (int i = 0; i < FI_COUNT(rules); i++) {
         names[i] = rules[i].name;
         *out = &rules[i];
-        if (strcmp(rules[i].name, d->normalize) == 0) return FANIN_OK;
+        if (strcmp(rules[i].name, d->normalize) == 0) {
+            d->normalize = rules[i].name; /* what the caller gave may not live as long */
+            return FANIN_OK;
+        }
     }
     const char *nearest = fanin_nearest(d->normalize, names, FI_COUNT(names));
     return fi_fail(d->ctx, FANIN_ERR_RECIPE,

@@ -335,24 +335,30 @@ static enum fanin_status override_one(struct fi_arena *arena, struct fi_value *r
     return FANIN_OK;
 }
 
-/* The pattern in net.<pattern>… as a text of its own and what follows it; NULL: there is none. */
-static char *node_pattern(struct fi_arena *arena, const char *text, const char **rest) {
+/* The pattern in net.<pattern>… as a text of its own and what follows it; NULL: there is none, or
+ * (*failed) no memory. */
+static char *node_pattern(struct fi_arena *arena, const char *text, const char **rest,
+                          bool *failed) {
     if (strncmp(text, "net.", 4) != 0) return NULL;
     const size_t n = strcspn(text + 4, ".=");
     *rest = text + 4 + n;
+    if (strcspn(text + 4, "*?") >= n) return NULL;
     char *pattern = fi_arena_printf(arena, "%.*s", (int)n, text + 4);
-    return pattern && strpbrk(pattern, "*?") ? pattern : NULL;
+    *failed = !pattern;
+    return pattern;
 }
 
 enum fanin_status fi_override(struct fi_arena *arena, struct fi_value *root,
                               const struct fi_change *change) {
     const struct fi_mark mark = {override_source(arena, change), 0};
     const char *rest;
-    const char *pattern = node_pattern(arena, change->text, &rest);
+    bool failed = false;
+    const char *pattern = node_pattern(arena, change->text, &rest, &failed);
     struct fi_value *net = fi_value_get(root, "net");
     struct fi_change one = *change;
     struct fi_layers layers;
     int found = 0;
+    if (!mark.source || failed) return FANIN_ERR_MEMORY;
     if (!pattern || !net) return override_one(arena, root, change);
     FI_TRY(fi_layers_expand(arena, &layers, net));
     /* the last first: another layer in a place counts the names behind it anew */
