@@ -92,57 +92,63 @@ static enum fanin_status the_way(struct counter *c, const char *file, const char
     return status;
 }
 
-static void allocations_fail(void **state) {
-    (void)state;
-    char dir[] = "/tmp/fanin-study-XXXXXX", file[64], records[64];
-    assert_non_null(mkdtemp(dir));
-    snprintf(file, sizeof file, "%s/s.yaml", dir);
-    snprintf(records, sizeof records, "%s/s.sqlite", dir);
-    FILE *f = fopen(file, "wb");
+/* A folder with the study file in it. */
+struct place {
+    char dir[32], file[64], records[64];
+};
+
+static void make_place(struct place *p) {
+    strcpy(p->dir, "/tmp/fanin-study-XXXXXX");
+    assert_non_null(mkdtemp(p->dir));
+    snprintf(p->file, sizeof p->file, "%s/s.yaml", p->dir);
+    snprintf(p->records, sizeof p->records, "%s/s.sqlite", p->dir);
+    FILE *f = fopen(p->file, "wb");
     assert_non_null(f);
     assert_int_equal(fwrite(text, 1, sizeof text - 1, f), sizeof text - 1);
     assert_int_equal(fclose(f), 0);
+}
+
+static void remove_place(const struct place *p) {
+    (void)remove(p->records);
+    (void)remove(p->file);
+    (void)rmdir(p->dir);
+}
+
+static void allocations_fail(void **state) {
+    (void)state;
+    struct place p;
+    make_place(&p);
     struct counter all = {0};
-    assert_int_equal(the_way(&all, file, records), FANIN_OK);
+    assert_int_equal(the_way(&all, p.file, p.records), FANIN_OK);
     assert_int_equal(all.live, 0);
     assert_true(all.calls > 300);
     const int64_t step = 1 + all.calls / 400;
     for (int64_t i = 1; i <= all.calls; i += i < 100 ? 1 : step) {
         struct counter c = {.fail_at = i};
-        (void)remove(records);
-        const enum fanin_status status = the_way(&c, file, records);
+        (void)remove(p.records);
+        const enum fanin_status status = the_way(&c, p.file, p.records);
         if (status != FANIN_ERR_MEMORY)
             fail_msg("allocation %lld of %lld: %s", (long long)i, (long long)all.calls,
                      fanin_status_name(status));
         assert_int_equal(c.live, 0);
     }
-    (void)remove(records);
-    (void)remove(file);
-    (void)rmdir(dir);
+    remove_place(&p);
 }
 
 /* After a failure the same file of records serves. */
 static void goes_on(void **state) {
     (void)state;
-    char dir[] = "/tmp/fanin-study-XXXXXX", file[64], records[64];
-    assert_non_null(mkdtemp(dir));
-    snprintf(file, sizeof file, "%s/s.yaml", dir);
-    snprintf(records, sizeof records, "%s/s.sqlite", dir);
-    FILE *f = fopen(file, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(text, 1, sizeof text - 1, f), sizeof text - 1);
-    assert_int_equal(fclose(f), 0);
+    struct place p;
+    make_place(&p);
     struct counter all = {0};
-    assert_int_equal(the_way(&all, file, records), FANIN_OK);
-    (void)remove(records);
+    assert_int_equal(the_way(&all, p.file, p.records), FANIN_OK);
+    (void)remove(p.records);
     struct counter half = {.fail_at = all.calls / 2};
-    assert_int_equal(the_way(&half, file, records), FANIN_ERR_MEMORY);
+    assert_int_equal(the_way(&half, p.file, p.records), FANIN_ERR_MEMORY);
     struct counter rest = {0};
-    assert_int_equal(the_way(&rest, file, records), FANIN_OK);
+    assert_int_equal(the_way(&rest, p.file, p.records), FANIN_OK);
     assert_true(rest.calls < all.calls);
-    (void)remove(records);
-    (void)remove(file);
-    (void)rmdir(dir);
+    remove_place(&p);
 }
 
 int main(void) {
