@@ -66,7 +66,7 @@ static void ours(void *arg) {
         fi_product_dx(j->ctx, s->m, s->out, s->in, j->y, j->ldy, j->w, j->dx, j->ldx, j->pack, NULL,
                       NULL);
     else
-        fi_product_dw(j->ctx, s->m, s->out, s->in, j->y, j->ldy, j->x, j->ldx,
+        fi_product_dw(j->ctx, s->m, s->out, s->in, j->y, j->ldy, j->x, j->ldx, NULL,
                       s->product == DW ? take : hand_on, j);
 }
 

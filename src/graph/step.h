@@ -7,6 +7,8 @@
 
 #include "base/base.h"
 
+struct fi_touched;
+
 /* The context: threads (fi_parallel). */
 fanin_ctx *fi_step_ctx(const struct fanin_step *s);
 
@@ -14,6 +16,9 @@ fanin_ctx *fi_step_ctx(const struct fanin_step *s);
  * stored, added, or used by the optimizer at once, whatever the run asks for. g is scratch
  * afterwards. */
 void fi_step_emit(const struct fanin_step *s, int param, int64_t offset, int64_t n, fi_real *g);
+
+/* What handing over a range of the gradient of parameter `param` will read and write. */
+void fi_step_touched(const struct fanin_step *s, int param, struct fi_touched *out);
 
 /* For ops with FANIN_OP_EPILOGUE: runs the elementwise nodes fused behind this one on a finished
  * block of y. */

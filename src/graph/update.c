@@ -15,6 +15,7 @@
 
 #include "graph/exec.h"
 #include "graph/graph.h"
+#include "graph/step.h"
 #include "kernel/kernel.h"
 
 /* Numbers handled at a time when a whole buffer is walked. */
@@ -110,6 +111,19 @@ void fi_emit_range(const struct fanin_step *s, int param, int64_t offset, int64_
         return;
     }
     each_part(e, u, index, offset, n, g, finish_and_apply);
+}
+
+void fi_step_touched(const struct fanin_step *s, int param, struct fi_touched *out) {
+    const struct fi_step_extra *extra = s->internal;
+    const struct fi_update *u = extra->exec->update;
+    const int64_t at = extra->exec->model->net->params[s->params[param].index].offset;
+    out->n = 0;
+    if (u->grads) {
+        out->arrays[out->n++] = u->grads + at;
+        return;
+    }
+    out->arrays[out->n++] = s->params[param].w;
+    for (int i = 0; i < u->optim->n_states; i++) out->arrays[out->n++] = u->state[i] + at;
 }
 
 void fi_emit_begin(const struct fi_exec *e) {

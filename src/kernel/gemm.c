@@ -13,9 +13,10 @@
  * that begins at 0 and takes k in increasing order, whatever the tile, the tier and the number of
  * threads.
  *
- * What limits: a 12×32 tile does 24 vector FMAs for 2 vector loads and 12 broadcasts a k, so with
- * one 512-bit FMA a cycle the loads hide; the operands stream from L2 at under 8 bytes a cycle, so
- * blocking over k would win nothing and is not done.
+ * What limits: a 12×32 tile does 24 vector FMAs for 2 vector loads and 12 broadcasts a k, so the
+ * loads hide behind one or two 512-bit FMAs a cycle. Blocks of k keep the vectors' side in L1: the
+ * rest streams from L2 at 2 to 7 bytes a cycle. Weights come from beyond L2 (17 GB/s a core, where
+ * measured, against 150 GFLOP/s), so the next ones are fetched while a tile is computed.
  */
 #include "kernel/vector.h"
 
@@ -26,6 +27,11 @@
 #define TILE_COLS 16
 #endif
 #define MAX_NV (TILE_COLS / FI_V_LANES)
+/* The most outer steps of a tile. */
+#define MAX_KO 8
+/* ks of a tile: so much of a panel stays in the first-level cache while the tiles of a column go
+ * over it. The next block of ks continues the chains. */
+#define K_BLOCK 256
 /* Rows of x that share a pass over the panels: x's block and a panel fit L2 together. */
 #define ROW_BLOCK 192
 /* Inputs handled together in dx and dw: whole tiles of 12 and 6, whole cache lines. */
@@ -43,12 +49,14 @@ struct tile_args {
     fi_real *c;
     int64_t ldc;
     bool load;
+    /* What to bring into the second-level cache meanwhile: fetch_step bytes a k from fetch[o] on.
+     * Spread evenly it hides behind the arithmetic; all at once it would wait for memory. */
+    const char *fetch[MAX_KO];
+    int64_t fetch_step;
 };
 
-/* By row: rows of a are a_stride apart, its ks are neighbours; by column the other way round. DEEP
- * is by row with an outer loop over pieces of a that lie far apart: the next piece is fetched
- * meanwhile. */
-enum direction { BY_ROW, BY_COL, DEEP };
+/* By row: rows of a are a_stride apart, its ks are neighbours; by column the other way round. */
+enum direction { BY_ROW, BY_COL };
 
 static inline __attribute__((always_inline)) void
 tile(const int mr, const int nv, const enum direction direction, const struct tile_args *t) {
@@ -56,6 +64,7 @@ tile(const int mr, const int nv, const enum direction direction, const struct ti
     const int64_t a_row = direction == BY_COL ? 1 : t->a_stride;
     const int64_t a_k = direction == BY_COL ? t->a_stride : 1;
     const int64_t b_k = t->b_k, ldc = t->ldc;
+    const int64_t fetch_step = t->fetch_step;
     fi_real *c = t->c;
 #pragma GCC unroll 12
     for (int r = 0; r < mr; r++)
@@ -65,10 +74,10 @@ tile(const int mr, const int nv, const enum direction direction, const struct ti
     for (int64_t o = 0; o < t->ko; o++) {
         const fi_real *a = t->a + o * t->a_o;
         const fi_real *b = t->b + o * t->b_o;
-        const fi_real *ahead = a + t->a_o;
+        const char *fetch = t->fetch[o];
         for (int64_t k = t->ki; k > 0; k--) {
-            if (direction == DEEP) __builtin_prefetch(ahead);
-            ahead += 16;
+            __builtin_prefetch(fetch, 0, 2);
+            fetch += fetch_step;
             fi_v bv[MAX_NV];
 #pragma GCC unroll 16
             for (int v = 0; v < nv; v++) bv[v] = fi_v_load(b + v * FI_V_LANES);
@@ -106,17 +115,11 @@ typedef void (*tile_fn)(const struct tile_args *);
     }                                                                                              \
     static void col_full_##mr(const struct tile_args *t) {                                         \
         tile(mr, MAX_NV, BY_COL, t);                                                               \
-    }                                                                                              \
-    static void deep_half_##mr(const struct tile_args *t) {                                        \
-        tile(mr, HALF_NV, DEEP, t);                                                                \
-    }                                                                                              \
-    static void deep_full_##mr(const struct tile_args *t) {                                        \
-        tile(mr, MAX_NV, DEEP, t);                                                                 \
     }
 #define TILE_ROW(mr)                                                                               \
     {                                                                                              \
-        {row_half_##mr, row_full_##mr}, {col_half_##mr, col_full_##mr}, {                          \
-            deep_half_##mr, deep_full_##mr                                                         \
+        {row_half_##mr, row_full_##mr}, {                                                          \
+            col_half_##mr, col_full_##mr                                                           \
         }                                                                                          \
     }
 TILE_FN(1)
@@ -133,7 +136,7 @@ TILE_FN(10)
 TILE_FN(11)
 TILE_FN(12)
 #endif
-static const tile_fn tiles[FI_V_ROWS][3][2] = {
+static const tile_fn tiles[FI_V_ROWS][2][2] = {
     TILE_ROW(1), TILE_ROW(2), TILE_ROW(3), TILE_ROW(4),  TILE_ROW(5),  TILE_ROW(6),
 #if FI_V_ROWS == 12
     TILE_ROW(7), TILE_ROW(8), TILE_ROW(9), TILE_ROW(10), TILE_ROW(11), TILE_ROW(12),
@@ -154,8 +157,20 @@ static void strip(enum direction direction, struct tile_args t, int64_t rows, in
             t.b = b + col;
             t.c = c + r0 * t.ldc + col;
             tiles[mr - 1][direction][width - col >= TILE_COLS](&t);
+            for (int64_t o = 0; o < t.ko; o++) t.fetch[o] += t.fetch_step * t.ki;
         }
     }
+}
+
+/* The tiles that strip() makes. */
+static int64_t tiles_of(int64_t rows, int64_t width) {
+    return (rows + FI_V_ROWS - 1) / FI_V_ROWS * ((width + TILE_COLS - 1) / TILE_COLS);
+}
+
+/* Bytes a k for `bytes` to come during a strip with k products an element. */
+static int64_t fetch_step(int64_t bytes, int64_t k, int64_t rows, int64_t width) {
+    const int64_t ks = k * tiles_of(rows, width);
+    return (bytes + ks - 1) / ks;
 }
 
 /* ---- y = x · wᵀ ---------------------------------------------------------------------------------- */
@@ -169,20 +184,24 @@ struct y_job {
     void *arg;
 };
 
-static void y_task(void *arg, int64_t i) {
+static void y_task(void *arg, int64_t task) {
     const struct y_job *j = arg;
-    const int64_t p = i % j->panels, row0 = i / j->panels * j->row_block;
+    const int64_t p = task % j->panels, row0 = task / j->panels * j->row_block;
     const int64_t rows = FI_MIN(j->row_block, j->m - row0);
     const int64_t col0 = p * FI_PANEL, width = fi_panel_width(j->out, p);
-    struct tile_args t = {.ko = 1,
-                          .ki = j->in,
-                          .a = j->x + row0 * j->ldx,
-                          .a_stride = j->ldx,
-                          .b = j->w + col0 * j->in,
-                          .b_k = width,
-                          .c = j->y + row0 * j->ldy + col0,
-                          .ldc = j->ldy};
-    strip(BY_ROW, t, rows, width);
+    const int64_t blocks = FI_MAX(1, (j->in + K_BLOCK / 2) / K_BLOCK);
+    struct tile_args t = {
+        .ko = 1, .a_stride = j->ldx, .b_k = width, .c = j->y + row0 * j->ldy + col0, .ldc = j->ldy};
+    for (int64_t i0 = 0, k = 0; k < blocks; k++) {
+        t.ki = j->in * (k + 1) / blocks - i0;
+        t.a = j->x + row0 * j->ldx + i0;
+        t.b = j->w + col0 * j->in + i0 * width;
+        t.load = k > 0;
+        t.fetch[0] = (const char *)(t.b + t.ki * width); /* the next block, of this panel or next */
+        t.fetch_step = fetch_step(t.ki * width * (int64_t)sizeof(*t.b), t.ki, rows, width);
+        strip(BY_ROW, t, rows, width);
+        i0 += t.ki;
+    }
     if (j->done) j->done(j->arg, row0, rows, col0, FI_MIN(width, j->out - col0));
 }
 
@@ -260,15 +279,25 @@ static void dx_task(void *arg, int64_t i) {
     const int64_t width = rows <= FI_LANES ? FI_LANES : DX_LANES;
     const int64_t full = j->out / FI_PANEL, rest = j->out % FI_PANEL;
     fi_real c[IN_BLOCK * DX_LANES] __attribute__((aligned(64)));
-    struct tile_args t = {.b = j->pack + row0 * j->out, .b_k = width, .c = c, .ldc = DX_LANES};
-    if (full) {
-        t.ko = full;
-        t.ki = FI_PANEL;
-        t.a = j->w + i0 * FI_PANEL;
-        t.a_stride = FI_PANEL;
-        t.a_o = FI_PANEL * j->in;
-        t.b_o = FI_PANEL * width;
-        strip(DEEP, t, n, width);
+    struct tile_args t = {.a_stride = FI_PANEL,
+                          .a_o = FI_PANEL * j->in,
+                          .ki = FI_PANEL,
+                          .b = j->pack + row0 * j->out,
+                          .b_k = width,
+                          .b_o = FI_PANEL * width,
+                          .c = c,
+                          .ldc = DX_LANES};
+    /* Of the next slice each row block fetches its share. */
+    const int64_t share = n * FI_PANEL * (int64_t)sizeof(*t.a) / j->row_blocks;
+    t.fetch_step = fetch_step(share, FI_PANEL, n, width);
+    for (int64_t o = 0; o < full; o += t.ko) {
+        t.ko = FI_MIN(MAX_KO, full - o);
+        t.a = j->w + o * t.a_o + i0 * FI_PANEL;
+        t.load = o > 0;
+        for (int64_t k = 0; k < t.ko; k++)
+            t.fetch[k] = (const char *)(t.a + k * t.a_o + n * FI_PANEL) + q * share;
+        strip(BY_ROW, t, n, width);
+        t.b += t.ko * t.b_o;
     }
     if (rest) { /* the narrow last panel continues the chain */
         const int64_t lanes = fi_panel_width(j->out, full);
@@ -276,8 +305,9 @@ static void dx_task(void *arg, int64_t i) {
         t.ki = rest;
         t.a = j->w + full * FI_PANEL * j->in + i0 * lanes;
         t.a_stride = lanes;
-        t.b += full * FI_PANEL * width;
         t.load = full > 0;
+        t.fetch[0] = (const char *)t.a;
+        t.fetch_step = 0;
         strip(BY_ROW, t, n, width);
     }
     fi_real *dx = j->dx + row0 * j->lddx + i0; /* whole groups of 8: what is beyond is padding */
@@ -319,9 +349,25 @@ struct dw_job {
     int64_t m, out, in, in_chunks, chunk;
     const fi_real *dy, *x;
     int64_t lddy, ldx;
+    const struct fi_touched *touched;
     fi_range_fn emit;
     void *arg;
 };
+
+/* Splits the ks of a tile so that each part fetches one array. */
+static void fetch_touched(const struct dw_job *j, struct tile_args *t, int64_t offset, int64_t n,
+                          int64_t width) {
+    const int arrays = j->touched ? j->touched->n : 0;
+    const int64_t parts = arrays < 3 ? FI_MAX(arrays, 1) : 4;
+    t->ko = j->m % parts == 0 ? parts : 1;
+    t->ki = j->m / t->ko;
+    t->a_o = t->ki * j->ldx;
+    t->b_o = t->ki * j->lddy;
+    for (int64_t o = 0; o < t->ko; o++)
+        t->fetch[o] =
+            o < arrays ? (const char *)(j->touched->arrays[o] + offset) : (const char *)t->b;
+    t->fetch_step = arrays ? fetch_step(n * width * (int64_t)sizeof(*t->c), t->ki, n, width) : 0;
+}
 
 static void dw_task(void *arg, int64_t i) {
     const struct dw_job *j = arg;
@@ -332,24 +378,25 @@ static void dw_task(void *arg, int64_t i) {
     fi_real c[IN_BLOCK * FI_PANEL] __attribute__((aligned(64)));
     for (int64_t i0 = first; i0 < last; i0 += IN_BLOCK) {
         const int64_t n = FI_MIN(IN_BLOCK, last - i0);
-        struct tile_args t = {.ko = 1,
-                              .ki = j->m,
-                              .a = j->x + i0,
+        const int64_t offset = col0 * j->in + i0 * width;
+        struct tile_args t = {.a = j->x + i0,
                               .a_stride = j->ldx,
                               .b = j->dy + col0,
                               .b_k = j->lddy,
                               .c = c,
                               .ldc = width};
+        fetch_touched(j, &t, offset, n, width);
         strip(BY_COL, t, n, width);
         if (valid < width)
             for (int64_t r = 0; r < n; r++)
                 for (int64_t l = valid; l < width; l++) c[r * width + l] = 0;
-        j->emit(j->arg, col0 * j->in + i0 * width, n * width, c);
+        j->emit(j->arg, offset, n * width, c);
     }
 }
 
 void fi_product_dw(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_real *dy,
-                   int64_t lddy, const fi_real *x, int64_t ldx, fi_range_fn emit, void *arg) {
+                   int64_t lddy, const fi_real *x, int64_t ldx, const struct fi_touched *touched,
+                   fi_range_fn emit, void *arg) {
     struct dw_job j = {.m = m,
                        .out = out,
                        .in = in,
@@ -357,6 +404,7 @@ void fi_product_dw(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_
                        .x = x,
                        .lddy = lddy,
                        .ldx = ldx,
+                       .touched = touched,
                        .emit = emit,
                        .arg = arg};
     const int64_t panels = fi_panels(out);

@@ -94,6 +94,12 @@ struct fi_kernels {
 };
 extern const struct fi_kernels fi_kernels_portable, fi_kernels_avx2, fi_kernels_avx512;
 
+/* Arrays in the layout of a parameter: what an update reads and writes. */
+struct fi_touched {
+    const fi_real *arrays[4];
+    int n;
+};
+
 #ifdef FI_TIER
 
 /* ---- random numbers by the block --------------------------------------------------------------- */
@@ -153,10 +159,11 @@ void fi_product_dx(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_
                    int64_t lddy, const fi_real *w, fi_real *dx, int64_t lddx, fi_real *pack,
                    fi_block_fn done, void *arg);
 /* dw (out, in) = dyᵀ · x, handed tile by tile to `emit` in the panel layout (lanes beyond out are
- * 0). */
+ * 0). What emit will touch at the same offsets is fetched meanwhile. */
 #define fi_product_dw FI_T(fi_product_dw)
 void fi_product_dw(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_real *dy,
-                   int64_t lddy, const fi_real *x, int64_t ldx, fi_range_fn emit, void *arg);
+                   int64_t lddy, const fi_real *x, int64_t ldx, const struct fi_touched *touched,
+                   fi_range_fn emit, void *arg);
 
 #endif /* FI_TIER */
 #endif

@@ -72,9 +72,12 @@ void fi_dense_backward(const struct fanin_step *s, const fi_real *w, fi_range_fn
     if (s->dx[0])
         fi_product_dx(ctx, s->rows, out, in, s->dy->data, s->dy->ld, w, s->dx[0]->data,
                       s->dx[0]->ld, s->scratch, finish_dx, self);
-    if (take_dw)
+    if (take_dw) {
+        struct fi_touched touched;
+        fi_step_touched(s, 0, &touched);
         fi_product_dw(ctx, s->rows, out, in, s->dy->data, s->dy->ld, s->x[0]->data, s->x[0]->ld,
-                      take_dw, self);
+                      &touched, take_dw, self);
+    }
     if (((const struct fi_dense *)s->attrs)->bias && !s->params[1].frozen) {
         fi_column_sums(s->dy->data, s->rows, out, s->dy->ld, s->scratch);
         fi_step_emit(s, 1, 0, out, s->scratch);

@@ -17,7 +17,8 @@ struct products {
                fi_real *, int64_t, fi_real *, void (*)(void *, int64_t, int64_t, int64_t, int64_t),
                void *);
     void (*dw)(fanin_ctx *, int64_t, int64_t, int64_t, const fi_real *, int64_t, const fi_real *,
-               int64_t, void (*)(void *, int64_t, int64_t, fi_real *), void *);
+               int64_t, const struct fi_touched *, void (*)(void *, int64_t, int64_t, fi_real *),
+               void *);
 };
 #define DECLARE(tier)                                                                              \
     void fi_product_y_##tier(fanin_ctx *, int64_t, int64_t, int64_t, const fi_real *, int64_t,     \
@@ -27,7 +28,7 @@ struct products {
                               const fi_real *, fi_real *, int64_t, fi_real *,                      \
                               void (*)(void *, int64_t, int64_t, int64_t, int64_t), void *);       \
     void fi_product_dw_##tier(fanin_ctx *, int64_t, int64_t, int64_t, const fi_real *, int64_t,    \
-                              const fi_real *, int64_t,                                            \
+                              const fi_real *, int64_t, const struct fi_touched *,                 \
                               void (*)(void *, int64_t, int64_t, fi_real *), void *);
 DECLARE(portable)
 #if defined(__x86_64__)
@@ -105,7 +106,7 @@ static void check_dx(const struct products *t, fanin_ctx *ctx, struct problem *p
 }
 
 static void check_dw(const struct products *t, fanin_ctx *ctx, struct problem *p) {
-    t->dw(ctx, p->m, p->out, p->in, p->y, p->ldy, p->x, p->ldx, take, p);
+    t->dw(ctx, p->m, p->out, p->in, p->y, p->ldy, p->x, p->ldx, NULL, take, p);
     const int64_t lanes = (p->out + FI_LANES - 1) / FI_LANES * FI_LANES;
     for (int64_t o = 0; o < lanes; o++)
         for (int64_t i = 0; i < p->in; i++) {
