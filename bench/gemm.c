@@ -61,12 +61,13 @@ static void ours(void *arg) {
     struct job *j = arg;
     const struct shape *s = j->s;
     if (s->product == Y)
-        fi_product_y(j->ctx, s->m, s->out, s->in, j->x, j->ldx, j->w, j->y, j->ldy, NULL, NULL);
+        fi_product_y(j->ctx, s->m, s->out, s->in, j->x, j->ldx, j->w, j->y, j->ldy, NULL, NULL,
+                     NULL);
     else if (s->product == DX)
         fi_product_dx(j->ctx, s->m, s->out, s->in, j->y, j->ldy, j->w, j->dx, j->ldx, j->pack, NULL,
                       NULL);
     else
-        fi_product_dw(j->ctx, s->m, s->out, s->in, j->y, j->ldy, j->x, j->ldx, NULL,
+        fi_product_dw(j->ctx, s->m, s->out, s->in, j->y, j->ldy, j->x, j->ldx, NULL, NULL,
                       s->product == DW ? take : hand_on, j);
 }
 
@@ -132,7 +133,7 @@ int main(int argc, char **argv) {
         j.y = numbers(s->m * j.ldy);
         j.w = numbers(fi_panel_size(s->out, s->in));
         j.dw = numbers(fi_panel_size(s->out, s->in));
-        j.pack = numbers(fi_product_dx_pack(s->m, s->out, s->in));
+        j.pack = numbers(fi_product_scratch(s->m, s->out, s->in));
         for (int r = 0; r < BENCH_ROUNDS; r++) {
             t[0][r] = bench_block(ours, &j, least);
             for (int p = 0; p < 2; p++) {

@@ -18,6 +18,7 @@
  * rest streams from L2 at 2 to 7 bytes a cycle. Weights come from beyond L2 (17 GB/s a core, where
  * measured, against 150 GFLOP/s), so the next ones are fetched while a tile is computed.
  */
+#include "kernel/sparse.h"
 #include "kernel/vector.h"
 
 /* Columns of a register tile: 32 with AVX-512, else 16. */
@@ -176,7 +177,7 @@ static int64_t fetch_step(int64_t bytes, int64_t k, int64_t rows, int64_t width)
 /* ---- y = x · wᵀ ---------------------------------------------------------------------------------- */
 
 struct y_job {
-    int64_t m, out, in, panels, row_block;
+    int64_t m, out, in, first_panel, panels, row_block;
     const fi_real *x, *w;
     fi_real *y;
     int64_t ldx, ldy;
@@ -186,7 +187,7 @@ struct y_job {
 
 static void y_task(void *arg, int64_t task) {
     const struct y_job *j = arg;
-    const int64_t p = task % j->panels, row0 = task / j->panels * j->row_block;
+    const int64_t p = j->first_panel + task % j->panels, row0 = task / j->panels * j->row_block;
     const int64_t rows = FI_MIN(j->row_block, j->m - row0);
     const int64_t col0 = p * FI_PANEL, width = fi_panel_width(j->out, p);
     const int64_t blocks = FI_MAX(1, (j->in + K_BLOCK / 2) / K_BLOCK);
@@ -206,11 +207,11 @@ static void y_task(void *arg, int64_t task) {
 }
 
 void fi_product_y(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_real *x, int64_t ldx,
-                  const fi_real *w, fi_real *y, int64_t ldy, fi_block_fn done, void *arg) {
+                  const fi_real *w, fi_real *y, int64_t ldy, fi_real *scratch, fi_block_fn done,
+                  void *arg) {
     struct y_job j = {.m = m,
                       .out = out,
                       .in = in,
-                      .panels = fi_panels(out),
                       .x = x,
                       .w = w,
                       .y = y,
@@ -218,6 +219,9 @@ void fi_product_y(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_r
                       .ldy = ldy,
                       .done = done,
                       .arg = arg};
+    if (scratch && fi_sparse_y(ctx, m, out, in, x, ldx, w, y, ldy, scratch, done, arg))
+        j.first_panel = out / FI_PANEL;
+    j.panels = fi_panels(out) - j.first_panel;
     /* Few panels: split the rows finer so that there is work for every thread. */
     j.row_block = j.panels >= 8 ? ROW_BLOCK : ROW_BLOCK / 4;
     const int64_t blocks = (m + j.row_block - 1) / j.row_block;
@@ -235,7 +239,7 @@ struct dx_job {
     void *arg;
 };
 
-int64_t fi_product_dx_pack(int64_t m, int64_t out, int64_t in) {
+int64_t fi_product_scratch(int64_t m, int64_t out, int64_t in) {
     return (m + DX_LANES - 1) / DX_LANES * DX_LANES * (out + in);
 }
 
@@ -319,7 +323,7 @@ static void dx_task(void *arg, int64_t i) {
 }
 
 void fi_product_dx(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_real *dy,
-                   int64_t lddy, const fi_real *w, fi_real *dx, int64_t lddx, fi_real *pack,
+                   int64_t lddy, const fi_real *w, fi_real *dx, int64_t lddx, fi_real *scratch,
                    fi_block_fn done, void *arg) {
     struct dx_job j = {.m = m,
                        .out = out,
@@ -327,15 +331,16 @@ void fi_product_dx(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_
                        .dy = dy,
                        .w = w,
                        .dx = dx,
-                       .pack = pack,
+                       .pack = scratch,
                        .lddy = lddy,
                        .lddx = lddx,
                        .done = done,
                        .arg = arg};
     const double flops = 2.0 * (double)m * (double)out * (double)in;
+    if (fi_sparse_dx(ctx, m, out, in, dy, lddy, w, dx, lddx, scratch, done, arg)) return;
     if (turn_weights(m, out, in)) {
         fi_parallel(ctx, fi_panels(in), flops, turn_task, &j);
-        fi_product_y(ctx, m, in, out, dy, lddy, pack, dx, lddx, done, arg);
+        fi_product_y(ctx, m, in, out, dy, lddy, scratch, dx, lddx, NULL, done, arg);
         return;
     }
     j.row_blocks = (m + DX_LANES - 1) / DX_LANES;
@@ -346,7 +351,7 @@ void fi_product_dx(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_
 /* ---- dw = dyᵀ · x -------------------------------------------------------------------------------- */
 
 struct dw_job {
-    int64_t m, out, in, in_chunks, chunk;
+    int64_t m, out, in, first_panel, in_chunks, chunk;
     const fi_real *dy, *x;
     int64_t lddy, ldx;
     const struct fi_touched *touched;
@@ -371,7 +376,7 @@ static void fetch_touched(const struct dw_job *j, struct tile_args *t, int64_t o
 
 static void dw_task(void *arg, int64_t i) {
     const struct dw_job *j = arg;
-    const int64_t p = i / j->in_chunks, first = i % j->in_chunks * j->chunk;
+    const int64_t p = j->first_panel + i / j->in_chunks, first = i % j->in_chunks * j->chunk;
     const int64_t last = FI_MIN(first + j->chunk, j->in);
     const int64_t col0 = p * FI_PANEL, width = fi_panel_width(j->out, p);
     const int64_t valid = FI_MIN(width, j->out - col0);
@@ -395,8 +400,8 @@ static void dw_task(void *arg, int64_t i) {
 }
 
 void fi_product_dw(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_real *dy,
-                   int64_t lddy, const fi_real *x, int64_t ldx, const struct fi_touched *touched,
-                   fi_range_fn emit, void *arg) {
+                   int64_t lddy, const fi_real *x, int64_t ldx, fi_real *scratch,
+                   const struct fi_touched *touched, fi_range_fn emit, void *arg) {
     struct dw_job j = {.m = m,
                        .out = out,
                        .in = in,
@@ -407,7 +412,9 @@ void fi_product_dw(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_
                        .touched = touched,
                        .emit = emit,
                        .arg = arg};
-    const int64_t panels = fi_panels(out);
+    if (scratch && fi_sparse_dw(ctx, m, out, in, dy, lddy, x, ldx, scratch, touched, emit, arg))
+        j.first_panel = out / FI_PANEL;
+    const int64_t panels = fi_panels(out) - j.first_panel;
     /* A panel's strip of dy stays in L1 over the whole chunk; few panels: split the inputs. */
     j.chunk = panels >= 8 ? in : FI_MAX(IN_BLOCK, (in + 7) / 8 / IN_BLOCK * IN_BLOCK);
     j.in_chunks = (in + j.chunk - 1) / j.chunk;

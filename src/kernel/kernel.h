@@ -146,24 +146,27 @@ typedef void (*fi_block_fn)(void *arg, int64_t row0, int64_t rows, int64_t col0,
 /* Called with the finished gradient of weights [offset, offset + n) of the panel layout. */
 typedef void (*fi_range_fn)(void *arg, int64_t offset, int64_t n, fi_real *g);
 
-/* y (m × out, ldy) = x (m × in, ldx) · wᵀ, w in panels (out, in). */
+/* Numbers of scratch that the products of a layer take. */
+#define fi_product_scratch FI_T(fi_product_scratch)
+int64_t fi_product_scratch(int64_t m, int64_t out, int64_t in);
+/* y (m × out, ldy) = x (m × in, ldx) · wᵀ, w in panels (out, in). With scratch, zeros in x are
+ * looked for and skipped; NULL: not. */
 #define fi_product_y FI_T(fi_product_y)
 void fi_product_y(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_real *x, int64_t ldx,
-                  const fi_real *w, fi_real *y, int64_t ldy, fi_block_fn done, void *arg);
-/* dx (m × in, lddx) = dy (m × out, lddy) · w. pack: fi_product_dx_pack(m, out, in) numbers of
- * scratch. */
-#define fi_product_dx_pack FI_T(fi_product_dx_pack)
-int64_t fi_product_dx_pack(int64_t m, int64_t out, int64_t in);
+                  const fi_real *w, fi_real *y, int64_t ldy, fi_real *scratch, fi_block_fn done,
+                  void *arg);
+/* dx (m × in, lddx) = dy (m × out, lddy) · w; zeros in dy may be skipped. */
 #define fi_product_dx FI_T(fi_product_dx)
 void fi_product_dx(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_real *dy,
-                   int64_t lddy, const fi_real *w, fi_real *dx, int64_t lddx, fi_real *pack,
+                   int64_t lddy, const fi_real *w, fi_real *dx, int64_t lddx, fi_real *scratch,
                    fi_block_fn done, void *arg);
 /* dw (out, in) = dyᵀ · x, handed tile by tile to `emit` in the panel layout (lanes beyond out are
- * 0). What emit will touch at the same offsets is fetched meanwhile. */
+ * 0). What emit will touch at the same offsets is fetched meanwhile. With scratch, zeros in x are
+ * looked for and skipped; NULL: not. */
 #define fi_product_dw FI_T(fi_product_dw)
 void fi_product_dw(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_real *dy,
-                   int64_t lddy, const fi_real *x, int64_t ldx, const struct fi_touched *touched,
-                   fi_range_fn emit, void *arg);
+                   int64_t lddy, const fi_real *x, int64_t ldx, fi_real *scratch,
+                   const struct fi_touched *touched, fi_range_fn emit, void *arg);
 
 #endif /* FI_TIER */
 #endif

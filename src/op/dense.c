@@ -35,7 +35,8 @@ enum fanin_status fi_dense_infer(struct fanin_infer *io) {
                                               .trainable = 1,
                                               .init = a->bias_init};
     io->n_params = a->bias ? 2 : 1;
-    io->scratch_bytes_per_row = (size_t)(a->units + in) * sizeof(fi_real); /* packing; then db */
+    io->scratch_bytes_per_row =
+        (size_t)(a->units + in) * sizeof(fi_real); /* of products; then db */
     return FANIN_OK;
 }
 
@@ -58,7 +59,7 @@ static void finish_y(void *arg, int64_t row0, int64_t rows, int64_t col0, int64_
 
 void fi_dense_forward(const struct fanin_step *s, const fi_real *w) {
     fi_product_y(fi_step_ctx(s), s->rows, s->y->cols, s->x[0]->cols, s->x[0]->data, s->x[0]->ld, w,
-                 s->y->data, s->y->ld, finish_y, (void *)(uintptr_t)s);
+                 s->y->data, s->y->ld, s->scratch, finish_y, (void *)(uintptr_t)s);
 }
 
 static void finish_dx(void *arg, int64_t row0, int64_t rows, int64_t col0, int64_t cols) {
@@ -76,7 +77,7 @@ void fi_dense_backward(const struct fanin_step *s, const fi_real *w, fi_range_fn
         struct fi_touched touched;
         fi_step_touched(s, 0, &touched);
         fi_product_dw(ctx, s->rows, out, in, s->dy->data, s->dy->ld, s->x[0]->data, s->x[0]->ld,
-                      &touched, take_dw, self);
+                      s->scratch, &touched, take_dw, self);
     }
     if (((const struct fi_dense *)s->attrs)->bias && !s->params[1].frozen) {
         fi_column_sums(s->dy->data, s->rows, out, s->dy->ld, s->scratch);

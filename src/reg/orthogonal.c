@@ -48,11 +48,11 @@ static double run(fanin_ctx *ctx, const void *a, double scale, int64_t out, int6
     for (int64_t o = 0; o < out; o++)
         for (int64_t i = 0; i < in; i++)
             x[turned ? i * ld + o : o * ld + i] = w[fi_panel_index(out, in, o, i)];
-    fi_product_dw(ctx, n, k, k, x, ld, x, ld, NULL, keep, gram);
+    fi_product_dw(ctx, n, k, k, x, ld, x, ld, NULL, NULL, keep, gram);
     for (int64_t i = 0; i < k; i++) gram[fi_panel_index(k, k, i, i)] -= 1;
     const double value = fi_reg_lambda_of(a) * fi_sum_squares(gram, fi_panel_size(k, k));
     if (!g) return value;
-    fi_product_y(ctx, n, k, k, x, ld, gram, y, ld, nothing, NULL); /* the Gram is symmetric */
+    fi_product_y(ctx, n, k, k, x, ld, gram, y, ld, NULL, nothing, NULL); /* the Gram is symmetric */
     const fi_real by = (fi_real)(4 * scale * fi_reg_lambda_of(a));
     for (int64_t o = 0; o < out; o++)
         for (int64_t i = 0; i < in; i++) {

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Products of matrices that are mostly zeros, tried by the dense ones before they begin. */
+#ifndef FI_SPARSE_H
+#define FI_SPARSE_H
+
+#include "kernel/kernel.h"
+
+/* Numbers of scratch that lists of a matrix (m × k) take. */
+#define fi_sparse_scratch FI_T(fi_sparse_scratch)
+int64_t fi_sparse_scratch(int64_t m, int64_t k);
+
+/* Each computes the columns of whole panels of 32 outputs (dx: all inputs) and returns true, or
+ * returns false because the product is small or there are too few zeros in x (dx: in dy). */
+#define fi_sparse_y FI_T(fi_sparse_y)
+bool fi_sparse_y(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_real *x, int64_t ldx,
+                 const fi_real *w, fi_real *y, int64_t ldy, fi_real *scratch, fi_block_fn done,
+                 void *arg);
+#define fi_sparse_dx FI_T(fi_sparse_dx)
+bool fi_sparse_dx(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_real *dy,
+                  int64_t lddy, const fi_real *w, fi_real *dx, int64_t lddx, fi_real *scratch,
+                  fi_block_fn done, void *arg);
+#define fi_sparse_dw FI_T(fi_sparse_dw)
+bool fi_sparse_dw(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_real *dy,
+                  int64_t lddy, const fi_real *x, int64_t ldx, fi_real *scratch,
+                  const struct fi_touched *touched, fi_range_fn emit, void *arg);
+
+#endif
