@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The three matrix products of a dense layer (and of a convolution seen as one), on one register
- * tile.
+ * The three matrix products of a dense layer (and of a convolution seen as one), on the register
+ * tile of tile.c.
  *
  *   y  = x · wᵀ     rows of x are broadcast, panels of w are vectors
  *   dx = dy · w     computed as dxᵀ: panels of w are broadcast, dyᵀ (packed) is vectors; for small
@@ -19,159 +19,21 @@
  * measured, against 150 GFLOP/s), so the next ones are fetched while a tile is computed.
  */
 #include "kernel/sparse.h"
-#include "kernel/vector.h"
+#include "kernel/tile.h"
 
-/* Columns of a register tile: 32 with AVX-512, else 16. */
-#if FI_V_LANES == 16
-#define TILE_COLS 32
-#else
-#define TILE_COLS 16
-#endif
-#define MAX_NV (TILE_COLS / FI_V_LANES)
-/* The most outer steps of a tile. */
-#define MAX_KO 8
 /* ks of a tile: so much of a panel stays in the first-level cache while the tiles of a column go
  * over it. The next block of ks continues the chains. */
 #define K_BLOCK 256
 /* Rows of x that share a pass over the panels: x's block and a panel fit L2 together. */
 #define ROW_BLOCK 192
-/* Inputs handled together in dx and dw: whole tiles of 12 and 6, whole cache lines. */
-#define IN_BLOCK 48
 #define DX_LANES 32
 
-/* c (mr × nv vectors, rows ldc apart) = or += Σ over ko × ki of a · b. a_row and a_k are the
- * strides of a by row and by k; a_o and b_o those of the outer loop. */
-struct tile_args {
-    int64_t ko, ki;
-    const fi_real *a;
-    int64_t a_stride, a_o;
-    const fi_real *b;
-    int64_t b_k, b_o;
-    fi_real *c;
-    int64_t ldc;
-    bool load;
-    /* What to bring into the second-level cache meanwhile: fetch_step bytes a k from fetch[o] on.
-     * Spread evenly it hides behind the arithmetic; all at once it would wait for memory. */
-    const char *fetch[MAX_KO];
-    int64_t fetch_step;
-};
-
-/* By row: rows of a are a_stride apart, its ks are neighbours; by column the other way round. */
-enum direction { BY_ROW, BY_COL };
-
-static inline __attribute__((always_inline)) void
-tile(const int mr, const int nv, const enum direction direction, const struct tile_args *t) {
-    fi_v acc[FI_V_ROWS][MAX_NV];
-    const int64_t a_row = direction == BY_COL ? 1 : t->a_stride;
-    const int64_t a_k = direction == BY_COL ? t->a_stride : 1;
-    const int64_t b_k = t->b_k, ldc = t->ldc;
-    const int64_t fetch_step = t->fetch_step;
-    fi_real *c = t->c;
-#pragma GCC unroll 12
-    for (int r = 0; r < mr; r++)
-#pragma GCC unroll 16
-        for (int v = 0; v < nv; v++)
-            acc[r][v] = t->load ? fi_v_load(c + r * ldc + v * FI_V_LANES) : fi_v_zero();
-    for (int64_t o = 0; o < t->ko; o++) {
-        const fi_real *a = t->a + o * t->a_o;
-        const fi_real *b = t->b + o * t->b_o;
-        const char *fetch = t->fetch[o];
-        for (int64_t k = t->ki; k > 0; k--) {
-            __builtin_prefetch(fetch, 0, 2);
-            fetch += fetch_step;
-            fi_v bv[MAX_NV];
-#pragma GCC unroll 16
-            for (int v = 0; v < nv; v++) bv[v] = fi_v_load(b + v * FI_V_LANES);
-#pragma GCC unroll 12
-            for (int r = 0; r < mr; r++) {
-                fi_v s = fi_v_set(a[r * a_row]);
-#pragma GCC unroll 16
-                for (int v = 0; v < nv; v++) {
-                    acc[r][v] = fi_v_fma(s, bv[v], acc[r][v]);
-                    fi_v_pin(acc[r][v]);
-                }
-            }
-            a += a_k;
-            b += b_k;
-        }
-    }
-#pragma GCC unroll 12
-    for (int r = 0; r < mr; r++)
-#pragma GCC unroll 16
-        for (int v = 0; v < nv; v++) fi_v_store(c + r * ldc + v * FI_V_LANES, acc[r][v]);
-}
-
-/* One function per tile height, direction and width (half, full). */
-typedef void (*tile_fn)(const struct tile_args *);
-#define HALF_NV (FI_LANES / FI_V_LANES)
-#define TILE_FN(mr)                                                                                \
-    static void row_half_##mr(const struct tile_args *t) {                                         \
-        tile(mr, HALF_NV, BY_ROW, t);                                                              \
-    }                                                                                              \
-    static void row_full_##mr(const struct tile_args *t) {                                         \
-        tile(mr, MAX_NV, BY_ROW, t);                                                               \
-    }                                                                                              \
-    static void col_half_##mr(const struct tile_args *t) {                                         \
-        tile(mr, HALF_NV, BY_COL, t);                                                              \
-    }                                                                                              \
-    static void col_full_##mr(const struct tile_args *t) {                                         \
-        tile(mr, MAX_NV, BY_COL, t);                                                               \
-    }
-#define TILE_ROW(mr)                                                                               \
-    {                                                                                              \
-        {row_half_##mr, row_full_##mr}, {                                                          \
-            col_half_##mr, col_full_##mr                                                           \
-        }                                                                                          \
-    }
-TILE_FN(1)
-TILE_FN(2)
-TILE_FN(3)
-TILE_FN(4)
-TILE_FN(5)
-TILE_FN(6)
-#if FI_V_ROWS == 12
-TILE_FN(7)
-TILE_FN(8)
-TILE_FN(9)
-TILE_FN(10)
-TILE_FN(11)
-TILE_FN(12)
-#endif
-static const tile_fn tiles[FI_V_ROWS][2][2] = {
-    TILE_ROW(1), TILE_ROW(2), TILE_ROW(3), TILE_ROW(4),  TILE_ROW(5),  TILE_ROW(6),
-#if FI_V_ROWS == 12
-    TILE_ROW(7), TILE_ROW(8), TILE_ROW(9), TILE_ROW(10), TILE_ROW(11), TILE_ROW(12),
-#endif
-};
-
-/* Runs a tile over `rows` rows of a (split into register tiles of even height) and `width` (16 or
- * 32) columns of b. */
-static void strip(enum direction direction, struct tile_args t, int64_t rows, int64_t width) {
-    const int64_t n = (rows + FI_V_ROWS - 1) / FI_V_ROWS;
-    const fi_real *a = t.a, *b = t.b;
-    fi_real *c = t.c;
-    const int64_t a_row = direction == BY_COL ? 1 : t.a_stride;
-    for (int64_t i = 0; i < n; i++) {
-        const int64_t r0 = rows * i / n, mr = rows * (i + 1) / n - r0;
-        for (int64_t col = 0; col < width; col += TILE_COLS) {
-            t.a = a + r0 * a_row;
-            t.b = b + col;
-            t.c = c + r0 * t.ldc + col;
-            tiles[mr - 1][direction][width - col >= TILE_COLS](&t);
-            for (int64_t o = 0; o < t.ko; o++) t.fetch[o] += t.fetch_step * t.ki;
-        }
-    }
-}
-
-/* The tiles that strip() makes. */
-static int64_t tiles_of(int64_t rows, int64_t width) {
-    return (rows + FI_V_ROWS - 1) / FI_V_ROWS * ((width + TILE_COLS - 1) / TILE_COLS);
-}
-
-/* Bytes a k for `bytes` to come during a strip with k products an element. */
-static int64_t fetch_step(int64_t bytes, int64_t k, int64_t rows, int64_t width) {
-    const int64_t ks = k * tiles_of(rows, width);
-    return (bytes + ks - 1) / ks;
+/* Task i of a grid whose rows have n tasks: its row, and *column. Dividing takes as long as a small
+ * tile. */
+static inline int64_t grid_row(int64_t i, int64_t n, int64_t *column) {
+    const int64_t row = i < n ? 0 : i / n;
+    *column = i - row * n;
+    return row;
 }
 
 /* ---- y = x · wᵀ ---------------------------------------------------------------------------------- */
@@ -187,11 +49,13 @@ struct y_job {
 
 static void y_task(void *arg, int64_t task) {
     const struct y_job *j = arg;
-    const int64_t p = j->first_panel + task % j->panels, row0 = task / j->panels * j->row_block;
+    int64_t place;
+    const int64_t row0 = grid_row(task, j->panels, &place) * j->row_block;
+    const int64_t p = j->first_panel + place;
     const int64_t rows = FI_MIN(j->row_block, j->m - row0);
     const int64_t col0 = p * FI_PANEL, width = fi_panel_width(j->out, p);
     const int64_t blocks = FI_MAX(1, (j->in + K_BLOCK / 2) / K_BLOCK);
-    struct tile_args t = {
+    struct fi_tile t = {
         .ko = 1, .a_stride = j->ldx, .b_k = width, .c = j->y + row0 * j->ldy + col0, .ldc = j->ldy};
     for (int64_t i0 = 0, k = 0; k < blocks; k++) {
         t.ki = j->in * (k + 1) / blocks - i0;
@@ -199,8 +63,8 @@ static void y_task(void *arg, int64_t task) {
         t.b = j->w + col0 * j->in + i0 * width;
         t.load = k > 0;
         t.fetch[0] = (const char *)(t.b + t.ki * width); /* the next block, of this panel or next */
-        t.fetch_step = fetch_step(t.ki * width * (int64_t)sizeof(*t.b), t.ki, rows, width);
-        strip(BY_ROW, t, rows, width);
+        t.fetch_step = fi_fetch_step(t.ki * width * (int64_t)sizeof(*t.b), t.ki, rows, width);
+        fi_strip(FI_BY_ROW, &t, rows, width);
         i0 += t.ki;
     }
     if (j->done) j->done(j->arg, row0, rows, col0, FI_MIN(width, j->out - col0));
@@ -267,40 +131,37 @@ static void dx_pack_task(void *arg, int64_t q) {
     const struct dx_job *j = arg;
     const int64_t row0 = q * DX_LANES, rows = FI_MIN(DX_LANES, j->m - row0);
     const int64_t width = rows <= FI_LANES ? FI_LANES : DX_LANES;
-    fi_real *pack = j->pack + row0 * j->out;
-    for (int64_t r = 0; r < width; r += 8)
-        for (int64_t o = 0; o < j->out; o += 8)
-            fi_v_transpose8(j->dy + (row0 + r) * j->lddy + o, j->lddy, rows - r,
-                            pack + o * width + r, width, j->out - o);
+    fi_turn_rows(j->dy + row0 * j->lddy, j->lddy, rows, j->out, j->pack + row0 * j->out, width);
 }
 
 static void dx_task(void *arg, int64_t i) {
     const struct dx_job *j = arg;
     /* all rows of one slice of w after each other: the slice stays in L2 */
-    const int64_t q = i % j->row_blocks, i0 = i / j->row_blocks * IN_BLOCK;
-    const int64_t n = FI_MIN(IN_BLOCK, j->in - i0);
+    int64_t q;
+    const int64_t i0 = grid_row(i, j->row_blocks, &q) * FI_IN_BLOCK;
+    const int64_t n = FI_MIN(FI_IN_BLOCK, j->in - i0);
     const int64_t row0 = q * DX_LANES, rows = FI_MIN(DX_LANES, j->m - row0);
     const int64_t width = rows <= FI_LANES ? FI_LANES : DX_LANES;
     const int64_t full = j->out / FI_PANEL, rest = j->out % FI_PANEL;
-    fi_real c[IN_BLOCK * DX_LANES] __attribute__((aligned(64)));
-    struct tile_args t = {.a_stride = FI_PANEL,
-                          .a_o = FI_PANEL * j->in,
-                          .ki = FI_PANEL,
-                          .b = j->pack + row0 * j->out,
-                          .b_k = width,
-                          .b_o = FI_PANEL * width,
-                          .c = c,
-                          .ldc = DX_LANES};
+    fi_real c[FI_IN_BLOCK * DX_LANES] __attribute__((aligned(64)));
+    struct fi_tile t = {.a_stride = FI_PANEL,
+                        .a_o = FI_PANEL * j->in,
+                        .ki = FI_PANEL,
+                        .b = j->pack + row0 * j->out,
+                        .b_k = width,
+                        .b_o = FI_PANEL * width,
+                        .c = c,
+                        .ldc = DX_LANES};
     /* Of the next slice each row block fetches its share. */
     const int64_t share = n * FI_PANEL * (int64_t)sizeof(*t.a) / j->row_blocks;
-    t.fetch_step = fetch_step(share, FI_PANEL, n, width);
+    t.fetch_step = fi_fetch_step(share, FI_PANEL, n, width);
     for (int64_t o = 0; o < full; o += t.ko) {
-        t.ko = FI_MIN(MAX_KO, full - o);
+        t.ko = FI_MIN(FI_MAX_KO, full - o);
         t.a = j->w + o * t.a_o + i0 * FI_PANEL;
         t.load = o > 0;
         for (int64_t k = 0; k < t.ko; k++)
             t.fetch[k] = (const char *)(t.a + k * t.a_o + n * FI_PANEL) + q * share;
-        strip(BY_ROW, t, n, width);
+        fi_strip(FI_BY_ROW, &t, n, width);
         t.b += t.ko * t.b_o;
     }
     if (rest) { /* the narrow last panel continues the chain */
@@ -312,7 +173,7 @@ static void dx_task(void *arg, int64_t i) {
         t.load = full > 0;
         t.fetch[0] = (const char *)t.a;
         t.fetch_step = 0;
-        strip(BY_ROW, t, n, width);
+        fi_strip(FI_BY_ROW, &t, n, width);
     }
     fi_real *dx = j->dx + row0 * j->lddx + i0; /* whole groups of 8: what is beyond is padding */
     for (int64_t r = 0; r < rows; r += 8)
@@ -345,7 +206,7 @@ void fi_product_dx(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_
     }
     j.row_blocks = (m + DX_LANES - 1) / DX_LANES;
     fi_parallel(ctx, j.row_blocks, flops, dx_pack_task, &j);
-    fi_parallel(ctx, j.row_blocks * ((in + IN_BLOCK - 1) / IN_BLOCK), flops, dx_task, &j);
+    fi_parallel(ctx, j.row_blocks * ((in + FI_IN_BLOCK - 1) / FI_IN_BLOCK), flops, dx_task, &j);
 }
 
 /* ---- dw = dyᵀ · x -------------------------------------------------------------------------------- */
@@ -360,7 +221,7 @@ struct dw_job {
 };
 
 /* Splits the ks of a tile so that each part fetches one array. */
-static void fetch_touched(const struct dw_job *j, struct tile_args *t, int64_t offset, int64_t n,
+static void fetch_touched(const struct dw_job *j, struct fi_tile *t, int64_t offset, int64_t n,
                           int64_t width) {
     const int arrays = j->touched ? j->touched->n : 0;
     const int64_t parts = arrays < 3 ? FI_MAX(arrays, 1) : 4;
@@ -371,30 +232,30 @@ static void fetch_touched(const struct dw_job *j, struct tile_args *t, int64_t o
     for (int64_t o = 0; o < t->ko; o++)
         t->fetch[o] =
             o < arrays ? (const char *)(j->touched->arrays[o] + offset) : (const char *)t->b;
-    t->fetch_step = arrays ? fetch_step(n * width * (int64_t)sizeof(*t->c), t->ki, n, width) : 0;
+    t->fetch_step = arrays ? fi_fetch_step(n * width * (int64_t)sizeof(*t->c), t->ki, n, width) : 0;
 }
 
 static void dw_task(void *arg, int64_t i) {
     const struct dw_job *j = arg;
-    const int64_t p = j->first_panel + i / j->in_chunks, first = i % j->in_chunks * j->chunk;
+    int64_t place;
+    const int64_t p = j->first_panel + grid_row(i, j->in_chunks, &place);
+    const int64_t first = place * j->chunk;
     const int64_t last = FI_MIN(first + j->chunk, j->in);
     const int64_t col0 = p * FI_PANEL, width = fi_panel_width(j->out, p);
     const int64_t valid = FI_MIN(width, j->out - col0);
-    fi_real c[IN_BLOCK * FI_PANEL] __attribute__((aligned(64)));
-    for (int64_t i0 = first; i0 < last; i0 += IN_BLOCK) {
-        const int64_t n = FI_MIN(IN_BLOCK, last - i0);
+    fi_real c[FI_IN_BLOCK * FI_PANEL] __attribute__((aligned(64)));
+    for (int64_t i0 = first; i0 < last; i0 += FI_IN_BLOCK) {
+        const int64_t n = FI_MIN(FI_IN_BLOCK, last - i0);
         const int64_t offset = col0 * j->in + i0 * width;
-        struct tile_args t = {.a = j->x + i0,
-                              .a_stride = j->ldx,
-                              .b = j->dy + col0,
-                              .b_k = j->lddy,
-                              .c = c,
-                              .ldc = width};
+        struct fi_tile t = {.a = j->x + i0,
+                            .a_stride = j->ldx,
+                            .b = j->dy + col0,
+                            .b_k = j->lddy,
+                            .c = c,
+                            .ldc = width};
         fetch_touched(j, &t, offset, n, width);
-        strip(BY_COL, t, n, width);
-        if (valid < width)
-            for (int64_t r = 0; r < n; r++)
-                for (int64_t l = valid; l < width; l++) c[r * width + l] = 0;
+        fi_strip(FI_BY_COL, &t, n, width);
+        if (valid < width) fi_clear_lanes(c, n, width, valid);
         j->emit(j->arg, offset, n * width, c);
     }
 }
@@ -416,7 +277,7 @@ void fi_product_dw(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_
         j.first_panel = out / FI_PANEL;
     const int64_t panels = fi_panels(out) - j.first_panel;
     /* A panel's strip of dy stays in L1 over the whole chunk; few panels: split the inputs. */
-    j.chunk = panels >= 8 ? in : FI_MAX(IN_BLOCK, (in + 7) / 8 / IN_BLOCK * IN_BLOCK);
+    j.chunk = panels >= 8 ? in : FI_MAX(FI_IN_BLOCK, (in + 7) / 8 / FI_IN_BLOCK * FI_IN_BLOCK);
     j.in_chunks = (in + j.chunk - 1) / j.chunk;
     fi_parallel(ctx, panels * j.in_chunks, 2.0 * (double)m * (double)out * (double)in, dw_task, &j);
 }

@@ -168,5 +168,15 @@ void fi_product_dw(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_
                    int64_t lddy, const fi_real *x, int64_t ldx, fi_real *scratch,
                    const struct fi_touched *touched, fi_range_fn emit, void *arg);
 
+/* Both in one pass over the weights, where that is what takes time: few rows, many weights.
+ * `touched` may not be NULL; emit may change w. Results are those of the two products. */
+#define fi_product_back_suits FI_T(fi_product_back_suits)
+bool fi_product_back_suits(int64_t m, int64_t out, int64_t in);
+#define fi_product_back FI_T(fi_product_back)
+void fi_product_back(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_real *dy,
+                     int64_t lddy, const fi_real *x, int64_t ldx, const fi_real *w, fi_real *dx,
+                     int64_t lddx, fi_real *scratch, const struct fi_touched *touched,
+                     fi_block_fn done, fi_range_fn emit, void *arg);
+
 #endif /* FI_TIER */
 #endif

@@ -178,7 +178,7 @@ static bool list(fanin_ctx *ctx, struct listing *job, bool columns, fi_real *scr
 }
 
 static bool large(int64_t m, int64_t out, int64_t in) {
-    return m >= FI_LANES && out >= FI_PANEL && in >= FI_PANEL &&
+    return m > FI_LANES && out >= FI_PANEL && in >= FI_PANEL &&
            (double)m * (double)out * (double)in >= LEAST_PRODUCTS;
 }
 
@@ -244,8 +244,8 @@ static inline __attribute__((always_inline)) void walk(const int nv, const struc
         walk(nv, w);                                                                               \
     }
 WALK(1)
-WALK(2) WALK(3) WALK(4) WALK(5) WALK(6) WALK(7)
-    WALK(8) typedef void (*walk_fn)(const struct walk *);
+WALK(2)
+WALK(3) WALK(4) WALK(5) WALK(6) WALK(7) WALK(8) typedef void (*walk_fn)(const struct walk *);
 static const walk_fn walks[] = {walk_1, walk_2, walk_3, walk_4, walk_5, walk_6, walk_7, walk_8};
 #endif
 

@@ -19,6 +19,8 @@ typedef __m512 fi_v;
 #define fi_v_store(p, v) _mm512_storeu_ps(p, v)
 #define fi_v_set(s) _mm512_set1_ps(s)
 #define fi_v_fma(a, b, c) _mm512_fmadd_ps(a, b, c)
+/* The first n numbers, 0 <= n <= FI_V_LANES, and zeros. */
+#define fi_v_first(v, n) _mm512_maskz_mov_ps((__mmask16)((1u << (n)) - 1), v)
 /* Keeps an accumulator in its register: gcc 12 otherwise spills part of the tile. */
 #define fi_v_pin(v) __asm__("" : "+v"(v))
 
@@ -32,6 +34,9 @@ typedef __m256 fi_v;
 #define fi_v_store(p, v) _mm256_storeu_ps(p, v)
 #define fi_v_set(s) _mm256_set1_ps(s)
 #define fi_v_fma(a, b, c) _mm256_fmadd_ps(a, b, c)
+#define fi_v_first(v, n)                                                                           \
+    _mm256_and_ps(v, _mm256_castsi256_ps(_mm256_cmpgt_epi32(                                       \
+                         _mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))))
 #define fi_v_pin(v) __asm__("" : "+x"(v))
 
 #else
@@ -43,6 +48,7 @@ typedef fi_real fi_v;
 #define fi_v_store(p, v) (*(p) = (v))
 #define fi_v_set(s) (s)
 #define fi_v_fma(a, b, c) fi_fma(a, b, c)
+#define fi_v_first(v, n) ((n) > 0 ? (v) : 0)
 #define fi_v_pin(v) ((void)0)
 #endif
 

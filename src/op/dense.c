@@ -70,14 +70,19 @@ void fi_dense_backward(const struct fanin_step *s, const fi_real *w, fi_range_fn
     fanin_ctx *ctx = fi_step_ctx(s);
     const int64_t out = s->y->cols, in = s->x[0]->cols;
     void *self = (void *)(uintptr_t)s;
-    if (s->dx[0])
-        fi_product_dx(ctx, s->rows, out, in, s->dy->data, s->dy->ld, w, s->dx[0]->data,
-                      s->dx[0]->ld, s->scratch, finish_dx, self);
-    if (take_dw) {
-        struct fi_touched touched;
-        fi_step_touched(s, 0, &touched);
-        fi_product_dw(ctx, s->rows, out, in, s->dy->data, s->dy->ld, s->x[0]->data, s->x[0]->ld,
-                      s->scratch, &touched, take_dw, self);
+    struct fi_touched touched;
+    if (take_dw) fi_step_touched(s, 0, &touched);
+    if (take_dw && s->dx[0] && fi_product_back_suits(s->rows, out, in)) {
+        fi_product_back(ctx, s->rows, out, in, s->dy->data, s->dy->ld, s->x[0]->data, s->x[0]->ld,
+                        w, s->dx[0]->data, s->dx[0]->ld, s->scratch, &touched, finish_dx, take_dw,
+                        self);
+    } else {
+        if (s->dx[0])
+            fi_product_dx(ctx, s->rows, out, in, s->dy->data, s->dy->ld, w, s->dx[0]->data,
+                          s->dx[0]->ld, s->scratch, finish_dx, self);
+        if (take_dw)
+            fi_product_dw(ctx, s->rows, out, in, s->dy->data, s->dy->ld, s->x[0]->data, s->x[0]->ld,
+                          s->scratch, &touched, take_dw, self);
     }
     if (((const struct fi_dense *)s->attrs)->bias && !s->params[1].frozen) {
         fi_column_sums(s->dy->data, s->rows, out, s->dy->ld, s->scratch);

@@ -21,6 +21,10 @@ struct products {
     void (*dw)(fanin_ctx *, int64_t, int64_t, int64_t, const fi_real *, int64_t, const fi_real *,
                int64_t, fi_real *, const struct fi_touched *,
                void (*)(void *, int64_t, int64_t, fi_real *), void *);
+    void (*back)(fanin_ctx *, int64_t, int64_t, int64_t, const fi_real *, int64_t, const fi_real *,
+                 int64_t, const fi_real *, fi_real *, int64_t, fi_real *, const struct fi_touched *,
+                 void (*)(void *, int64_t, int64_t, int64_t, int64_t),
+                 void (*)(void *, int64_t, int64_t, fi_real *), void *);
 };
 #define DECLARE(tier)                                                                              \
     void fi_product_y_##tier(fanin_ctx *, int64_t, int64_t, int64_t, const fi_real *, int64_t,     \
@@ -31,14 +35,22 @@ struct products {
                               void (*)(void *, int64_t, int64_t, int64_t, int64_t), void *);       \
     void fi_product_dw_##tier(fanin_ctx *, int64_t, int64_t, int64_t, const fi_real *, int64_t,    \
                               const fi_real *, int64_t, fi_real *, const struct fi_touched *,      \
-                              void (*)(void *, int64_t, int64_t, fi_real *), void *);
+                              void (*)(void *, int64_t, int64_t, fi_real *), void *);              \
+    void fi_product_back_##tier(fanin_ctx *, int64_t, int64_t, int64_t, const fi_real *, int64_t,  \
+                                const fi_real *, int64_t, const fi_real *, fi_real *, int64_t,     \
+                                fi_real *, const struct fi_touched *,                              \
+                                void (*)(void *, int64_t, int64_t, int64_t, int64_t),              \
+                                void (*)(void *, int64_t, int64_t, fi_real *), void *);
 DECLARE(portable)
 #if defined(__x86_64__)
 DECLARE(avx2)
 DECLARE(avx512)
 #endif
 #define ROW(tier)                                                                                  \
-    { #tier, fi_product_y_##tier, fi_product_dx_##tier, fi_product_dw_##tier }
+    {                                                                                              \
+#tier, fi_product_y_##tier, fi_product_dx_##tier, fi_product_dw_##tier,                    \
+            fi_product_back_##tier                                                                 \
+    }
 static const struct products tiers[] = {
     ROW(portable),
 #if defined(__x86_64__)
@@ -50,6 +62,7 @@ static const struct products tiers[] = {
 struct problem {
     int64_t m, out, in, ldx, ldy;
     fi_real *x, *w, *y, *got, *pack;
+    fi_real *changed; /* weights that handing over their gradient spoils */
     uint8_t *seen;
     int64_t seen_ld;
 };
@@ -70,6 +83,7 @@ static void finished(void *arg, int64_t row0, int64_t rows, int64_t col0, int64_
 static void take(void *arg, int64_t offset, int64_t n, fi_real *g) {
     const struct problem *p = arg;
     memcpy(p->got + offset, g, (size_t)n * sizeof(*g));
+    for (int64_t i = 0; i < n && p->changed; i++) p->changed[offset + i] = (fi_real)NAN;
 }
 
 static void expect(const char *what, const char *isa, const struct problem *p, fi_real got,
@@ -93,22 +107,26 @@ static void check_y(const struct products *t, fanin_ctx *ctx, struct problem *p)
         }
 }
 
-static void check_dx(const struct products *t, fanin_ctx *ctx, struct problem *p) {
-    p->seen_ld = p->in;
-    memset(p->seen, 0, (size_t)(p->m * p->in));
-    t->dx(ctx, p->m, p->out, p->in, p->y, p->ldy, p->w, p->got, p->ldx, p->pack, finished, p);
+/* dx is what the definition says, and every number of it was told of. */
+static void expect_dx(const struct products *t, const struct problem *p, const fi_real *dx) {
     for (int64_t r = 0; r < p->m; r++)
         for (int64_t i = 0; i < p->in; i++) {
             fi_real sum = 0;
             for (int64_t o = 0; o < p->out; o++)
                 sum = fi_fma(p->w[fi_panel_index(p->out, p->in, o, i)], p->y[r * p->ldy + o], sum);
-            expect("dx", t->isa, p, p->got[r * p->ldx + i], sum);
+            expect("dx", t->isa, p, dx[r * p->ldx + i], sum);
             assert_int_equal(p->seen[r * p->in + i], 1);
         }
 }
 
-static void check_dw(const struct products *t, fanin_ctx *ctx, struct problem *p) {
-    t->dw(ctx, p->m, p->out, p->in, p->y, p->ldy, p->x, p->ldx, p->pack, NULL, take, p);
+static void check_dx(const struct products *t, fanin_ctx *ctx, struct problem *p) {
+    p->seen_ld = p->in;
+    memset(p->seen, 0, (size_t)(p->m * p->in));
+    t->dx(ctx, p->m, p->out, p->in, p->y, p->ldy, p->w, p->got, p->ldx, p->pack, finished, p);
+    expect_dx(t, p, p->got);
+}
+
+static void expect_dw(const struct products *t, const struct problem *p) {
     const int64_t lanes = (p->out + FI_LANES - 1) / FI_LANES * FI_LANES;
     for (int64_t o = 0; o < lanes; o++)
         for (int64_t i = 0; i < p->in; i++) {
@@ -117,6 +135,31 @@ static void check_dw(const struct products *t, fanin_ctx *ctx, struct problem *p
                 sum = fi_fma(p->x[r * p->ldx + i], p->y[r * p->ldy + o], sum);
             expect("dw", t->isa, p, p->got[fi_panel_index(lanes, p->in, o, i)], sum);
         }
+}
+
+static void check_dw(const struct products *t, fanin_ctx *ctx, struct problem *p) {
+    t->dw(ctx, p->m, p->out, p->in, p->y, p->ldy, p->x, p->ldx, p->pack, NULL, take, p);
+    expect_dw(t, p);
+}
+
+/* Both products in one pass, in which the weights change as soon as they have been used. */
+static void check_back(const struct products *t, fanin_ctx *ctx, struct problem *p) {
+    const int64_t size = fi_panel_size(p->out, p->in);
+    fi_real *dx = fi_alloc(ctx, p->m * p->ldx, sizeof(*dx));
+    p->changed = fi_alloc(ctx, size, sizeof(*dx));
+    assert_non_null(dx);
+    assert_non_null(p->changed);
+    memcpy(p->changed, p->w, (size_t)size * sizeof(*dx));
+    memset(p->seen, 0, (size_t)(p->m * p->in));
+    p->seen_ld = p->in;
+    const struct fi_touched touched = {.arrays = {p->changed, p->got}, .n = 2};
+    t->back(ctx, p->m, p->out, p->in, p->y, p->ldy, p->x, p->ldx, p->changed, dx, p->ldx, p->pack,
+            &touched, finished, take, p);
+    expect_dx(t, p, dx);
+    expect_dw(t, p);
+    fi_free(ctx, dx);
+    fi_free(ctx, p->changed);
+    p->changed = NULL;
 }
 
 static fi_real *numbers(fanin_ctx *ctx, int64_t n, uint64_t from, double fill) {
@@ -159,6 +202,7 @@ static void check_mixture(fanin_ctx *ctx, const struct products *t, int64_t m, i
     check_dx(t, ctx, &p);
     if (mixture.broken) strew(p.y, m * p.ldy, 1e-3, (fi_real)INFINITY);
     check_dw(t, ctx, &p);
+    if (m <= FI_LANES) check_back(t, ctx, &p);
     void *all[] = {p.x, p.y, p.w, p.got, p.pack, p.seen};
     for (int i = 0; i < FI_COUNT(all); i++) fi_free(ctx, all[i]);
 }
@@ -170,9 +214,10 @@ static void check_size(fanin_ctx *ctx, const struct products *t, int64_t m, int6
 
 static void test_products(void **state) {
     (void)state;
-    static const int64_t sizes[][3] = {{1, 1, 1},    {1, 10, 784},  {2, 33, 7},    {5, 17, 13},
-                                       {12, 32, 12}, {13, 31, 49},  {31, 48, 25},  {33, 65, 50},
-                                       {64, 16, 3},  {60, 100, 97}, {200, 70, 20}, {193, 300, 5}};
+    static const int64_t sizes[][3] = {{1, 1, 1},     {1, 10, 784},  {2, 33, 7},    {5, 17, 13},
+                                       {12, 32, 12},  {13, 31, 49},  {31, 48, 25},  {33, 65, 50},
+                                       {64, 16, 3},   {60, 100, 97}, {200, 70, 20}, {193, 300, 5},
+                                       {10, 330, 210}};
     for (int t = 0; t < FI_COUNT(tiers); t++)
         for (int threads = 1; threads <= 3; threads += 2) {
             fanin_ctx *ctx = test_ctx_on(threads, tiers[t].isa);
