@@ -13,7 +13,8 @@ tools/extract docs/adding-a-rule.md "$dir"
 
 tests="double_op_gradients threads_record_bits init_init recipe_schema op_activations"
 build() { ninja -C build --quiet fanin_cli "$@" >build.log 2>&1 || { tail -n 30 build.log && exit 1; }; }
-cmake -S . -B build -G Ninja --log-level=WARNING -DFANIN_WERROR=ON >/dev/null
+# What is tested does not depend on optimization, and builds in half the time without much of it.
+cmake -S . -B build -G Ninja --log-level=WARNING -DFANIN_WERROR=ON -DCMAKE_BUILD_TYPE=None -DCMAKE_C_FLAGS=-O1 >/dev/null
 build $(printf 'tests/%s ' $tests)
 for test in $tests; do "build/tests/$test" >log 2>&1 || { grep -v OK log && echo "FAILED: $test" && exit 1; }; done
 for name in isru triangular; do build/fanin help "$name" | grep -q '^  formula'; done
