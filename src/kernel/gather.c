@@ -3,8 +3,8 @@
  * Batches from data sets: rows picked by index, converted and normalized on the way,
  *   y[r][j] = (x[index[r]][j] - shift[j]) * scale[j].
  *
- * Shuffled rows stand anywhere in memory, where the processor does not look for them by itself: they
- * are fetched some rows ahead.
+ * Shuffled rows stand anywhere in memory, where the processor does not look for them by itself:
+ * they are fetched some rows ahead.
  */
 #include "kernel/table.h"
 
@@ -16,8 +16,7 @@ static inline void fetch(const void *from, int64_t bytes) {
 
 #define GATHER(type)                                                                               \
     for (int64_t r = -AHEAD; r < n; r++) {                                                         \
-        if (r + AHEAD < n)                                                                         \
-            fetch(x + index[r + AHEAD] * cols, cols * (int64_t)sizeof(type));                      \
+        if (r + AHEAD < n) fetch(x + index[r + AHEAD] * cols, cols * (int64_t)sizeof(type));       \
         if (r < 0) continue;                                                                       \
         const type *row = x + index[r] * cols;                                                     \
         fi_real *out = y + r * ldy;                                                                \
