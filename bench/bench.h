@@ -7,7 +7,7 @@
 #ifndef BENCH_H
 #define BENCH_H
 
-#include <immintrin.h>
+#include <fanin/bench.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -50,37 +50,20 @@ static inline double bench_block(bench_fn fn, void *arg, double least) {
     return t / (double)n;
 }
 
-/* Multiply-adds a second × 2 of one core, in registers only: 24 chains of the widest vector. */
-__attribute__((target("avx512f,fma"), noinline)) static double bench_peak_512(long n) {
-    __m512 a[24], x = _mm512_set1_ps(0.999f), y = _mm512_set1_ps(1e-6f);
-#pragma GCC unroll 24
-    for (int i = 0; i < 24; i++) a[i] = _mm512_set1_ps((float)i);
-    const double t0 = bench_now();
-    for (long k = 0; k < n; k++)
-#pragma GCC unroll 24
-        for (int i = 0; i < 24; i++) {
-            a[i] = _mm512_fmadd_ps(a[i], x, y);
-            __asm__ volatile("" : "+v"(a[i]));
-        }
-    return (double)n * 24 * 32 / (bench_now() - t0);
+/* The machine's limits at this moment, of one core: operations a second; bytes a second of a copy
+ * that reads `bytes` and writes as many. Measured for 3 ms each, beside the blocks of the
+ * contenders.
+ */
+static inline double bench_peak(fanin_ctx *ctx) {
+    double flops = 0;
+    if (fanin_bench_peak(ctx, 1, 3e-3, &flops)) exit(1);
+    return flops;
 }
 
-__attribute__((target("avx2,fma"), noinline)) static double bench_peak_256(long n) {
-    __m256 a[12], x = _mm256_set1_ps(0.999f), y = _mm256_set1_ps(1e-6f);
-#pragma GCC unroll 12
-    for (int i = 0; i < 12; i++) a[i] = _mm256_set1_ps((float)i);
-    const double t0 = bench_now();
-    for (long k = 0; k < n; k++)
-#pragma GCC unroll 12
-        for (int i = 0; i < 12; i++) {
-            a[i] = _mm256_fmadd_ps(a[i], x, y);
-            __asm__ volatile("" : "+x"(a[i]));
-        }
-    return (double)n * 12 * 16 / (bench_now() - t0);
-}
-
-static inline double bench_peak(void) {
-    return __builtin_cpu_supports("avx512f") ? bench_peak_512(200000) : bench_peak_256(400000);
+static inline double bench_copy(fanin_ctx *ctx, size_t bytes) {
+    double copied = 0;
+    if (fanin_bench_memory(ctx, 1, 2 * bytes, 3e-3, &copied, NULL)) exit(1);
+    return copied;
 }
 
 #endif

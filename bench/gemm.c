@@ -140,7 +140,7 @@ int main(int argc, char **argv) {
                 j.sgemm = peers[p];
                 t[1 + p][r] = peers[p] ? bench_block(theirs, &j, least) : 1e30;
             }
-            peak[r] = bench_peak();
+            peak[r] = bench_peak(ctx);
         }
         const double gflop = 2e-9 * (double)s->m * (double)s->out * (double)s->in;
         double g[3];

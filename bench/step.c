@@ -107,29 +107,6 @@ static fanin_model *build(fanin_ctx *ctx, const struct workload *w, double *flop
     return model;
 }
 
-/* Bytes a second of reading and writing `bytes`, as the update does. */
-static double copy_bandwidth(size_t bytes) {
-    static char *a, *b;
-    static size_t have;
-    if (have != bytes) {
-        free(a);
-        free(b);
-        a = aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
-        b = aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
-        if (!a || !b) exit(1);
-        memset(a, 1, bytes);
-        have = bytes;
-    }
-    const long n = 1 + (long)(40e6 / (double)bytes);
-    memcpy(b, a, bytes);
-    const double t0 = bench_now();
-    for (long i = 0; i < n; i++) {
-        memcpy(b, a, bytes);
-        __asm__ volatile("" : : "r"(b) : "memory");
-    }
-    return 2.0 * (double)bytes * (double)n / (bench_now() - t0);
-}
-
 int main(int argc, char **argv) {
     const int threads = argc > 1 ? atoi(argv[1]) : 1;
     const double least = argc > 2 ? atof(argv[2]) : 0.15;
@@ -165,8 +142,8 @@ int main(int argc, char **argv) {
         const double bytes = params * 4 * (1 + w->states) * 2;
         for (int r = 0; r < BENCH_ROUNDS; r++) {
             t[r] = bench_block(step, &j, least);
-            peak[r] = bench_peak();
-            band[r] = copy_bandwidth((size_t)(bytes / 2));
+            peak[r] = bench_peak(ctx);
+            band[r] = bench_copy(ctx, (size_t)(bytes / 2 > 4096 ? bytes / 2 : 4096));
         }
         const double arithmetic =
             flops * (double)w->batch / bench_median(peak, BENCH_ROUNDS) / threads;

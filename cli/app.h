@@ -62,7 +62,7 @@ struct command {
     int (*run)(struct app *app, const void *fields, const char *const *operands, int n);
 };
 extern const struct command cmd_train, cmd_check, cmd_eval, cmd_predict, cmd_report, cmd_fold,
-    cmd_info, cmd_list, cmd_help, cmd_schema, cmd_study;
+    cmd_info, cmd_list, cmd_help, cmd_schema, cmd_study, cmd_bench;
 /* NULL beyond the last. */
 const struct command *command_at(int index);
 const struct command *command_find(const char *name);

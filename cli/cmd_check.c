@@ -5,9 +5,9 @@
  * verdict.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "check.h"
+#include "models.h"
 
 struct check_fields {
     struct common common;
@@ -96,36 +96,17 @@ static int check_recipe(const struct target *to, const struct check_fields *f, c
 static int check_model(const struct target *to, const struct check_fields *f, const char *path,
                        const struct fanin_check_options *how) {
     const struct app *app = to->app;
-    fanin_model *model = NULL;
-    fanin_recipe *recipe = NULL;
-    fanin_data *data = NULL;
+    struct subject s;
     fanin_check *check = NULL;
-    enum fanin_status status = fanin_model_load(&model, app->ctx, path);
-    if (status == FANIN_OK && !fanin_model_recipe(model)) {
-        fanin_model_free(model);
-        return fail_with(EXIT_REFUSED, "%s: the model holds no recipe, so no data to look at",
-                         path);
-    }
-    if (status == FANIN_OK)
-        status = fanin_recipe_parse(&recipe, app->ctx, "the model's recipe",
-                                    fanin_model_recipe(model), f->set.items, f->set.n);
-    if (status == FANIN_OK) status = fanin_data_load(&data, app->ctx, fanin_recipe_data(recipe));
-    if (status == FANIN_OK)
-        status = fanin_model_check(&check, model, data, fanin_recipe_train(recipe), how);
-    const int code = status == FANIN_OK
-                         ? tell(to, fanin_check_get(check), fanin_recipe_json(recipe))
-                         : fail_reading(app, status);
+    int code = open_model(app, path, &f->set, &s);
+    if (code) return code;
+    const enum fanin_status status =
+        fanin_model_check(&check, s.model, s.data, fanin_recipe_train(s.recipe), how);
+    code = status == FANIN_OK ? tell(to, fanin_check_get(check), fanin_recipe_json(s.recipe))
+                              : fail_reading(app, status);
     fanin_check_free(check);
-    fanin_data_free(data);
-    fanin_recipe_free(recipe);
-    fanin_model_free(model);
+    close_subject(&s);
     return code;
-}
-
-static int is_model(const char *path) {
-    static const char end[] = ".safetensors";
-    const size_t n = strlen(path), m = sizeof end - 1;
-    return n >= m && strcmp(path + n - m, end) == 0;
 }
 
 static int run(struct app *app, const void *fields, const char *const *operands, int n) {
@@ -140,14 +121,14 @@ static int run(struct app *app, const void *fields, const char *const *operands,
         const enum fanin_status status = fanin_file_create(&to.page, app->ctx, f->html);
         if (status != FANIN_OK) return fail_writing(app, status);
     }
-    if (f->fix && path && is_model(path))
+    if (f->fix && path && is_model_file(path))
         return fail_with(EXIT_USAGE, "check: --fix changes recipes, and %s is a model", path);
     if (f->fix) {
         const enum fanin_status status = fanin_file_create(&to.changed, app->ctx, f->fix);
         if (status != FANIN_OK) return fail_writing(app, status);
     }
-    const int code =
-        path && is_model(path) ? check_model(&to, f, path, &how) : check_recipe(&to, f, path, &how);
+    const int code = path && is_model_file(path) ? check_model(&to, f, path, &how)
+                                                 : check_recipe(&to, f, path, &how);
     fanin_file_free(to.page);
     fanin_file_free(to.changed);
     return code;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "models.h"
 
 #define SUFFIX ".safetensors"
 #define DEFAULT_OUT "model" SUFFIX
@@ -24,21 +25,24 @@ struct train_fields {
     struct common common;
     struct opt_list set;
     const char *data, *target, *out, *resume;
+    int profile;
 };
 
-static const struct opt options[] = {RECIPE_SEED,
-                                     {"set", 0, OPT_LIST, offsetof(struct train_fields, set),
-                                      "PATH=VALUE", "change the recipe: --set net.dense1.units=512",
-                                      0, 0},
-                                     {"data", 0, OPT_TEXT, offsetof(struct train_fields, data),
-                                      "FILE", "samples to train on, instead of the recipe's", 0, 0},
-                                     {"target", 0, OPT_TEXT, offsetof(struct train_fields, target),
-                                      "COLUMN", "the column of FILE to predict", 0, 0},
-                                     {"out", 'o', OPT_TEXT, offsetof(struct train_fields, out),
-                                      "MODEL", "the model file; default: " DEFAULT_OUT, 0, 0},
-                                     {"resume", 0, OPT_TEXT, offsetof(struct train_fields, resume),
-                                      "CHECKPOINT", "go on where a stopped run was", 0, 0},
-                                     {NULL, 0, OPT_FLAG, 0, NULL, NULL, 0, 0}};
+static const struct opt options[] = {
+    RECIPE_SEED,
+    {"set", 0, OPT_LIST, offsetof(struct train_fields, set), "PATH=VALUE",
+     "change the recipe: --set net.dense1.units=512", 0, 0},
+    {"data", 0, OPT_TEXT, offsetof(struct train_fields, data), "FILE",
+     "samples to train on, instead of the recipe's", 0, 0},
+    {"target", 0, OPT_TEXT, offsetof(struct train_fields, target), "COLUMN",
+     "the column of FILE to predict", 0, 0},
+    {"out", 'o', OPT_TEXT, offsetof(struct train_fields, out), "MODEL",
+     "the model file; default: " DEFAULT_OUT, 0, 0},
+    {"resume", 0, OPT_TEXT, offsetof(struct train_fields, resume), "CHECKPOINT",
+     "go on where a stopped run was", 0, 0},
+    {"profile", 0, OPT_FLAG, offsetof(struct train_fields, profile), NULL,
+     "tell at the end, also at ^C, where the time went", 0, 0},
+    {NULL, 0, OPT_FLAG, 0, NULL, NULL, 0, 0}};
 
 /* Everything a run holds; freed together. */
 struct run {
@@ -47,9 +51,7 @@ struct run {
     const char *recipe_path, *out;
     char checkpoint[PATH_SIZE];
     int own_checkpoint; /* the recipe names none: it is ours to remove at the end */
-    fanin_recipe *recipe;
-    fanin_data *data;
-    fanin_model *model;
+    struct subject of;
 };
 
 /* ---- preparation ---------------------------------------------------------------------------------------- */
@@ -77,7 +79,7 @@ static enum fanin_status load_with_data(struct run *r, struct opt_list *set) {
     if (train && (target || !f->target)) {
         set->items[set->n++] = train;
         if (target) set->items[set->n++] = target;
-        status = fanin_recipe_load(&r->recipe, r->app->ctx, r->recipe_path, set->items, set->n);
+        status = fanin_recipe_load(&r->of.recipe, r->app->ctx, r->recipe_path, set->items, set->n);
     }
     free(train);
     free(target);
@@ -95,16 +97,16 @@ static int load_recipe(struct run *r) {
         status = load_with_data(r, &set);
     else if (f->data)
         status =
-            fanin_recipe_for_data(&r->recipe, r->app->ctx, f->data, f->target, set.items, set.n);
+            fanin_recipe_for_data(&r->of.recipe, r->app->ctx, f->data, f->target, set.items, set.n);
     else
-        status = fanin_recipe_load(&r->recipe, r->app->ctx, r->recipe_path, set.items, set.n);
+        status = fanin_recipe_load(&r->of.recipe, r->app->ctx, r->recipe_path, set.items, set.n);
     free(set.items);
     return status == FANIN_OK ? 0 : fail_reading(r->app, status);
 }
 
 /* model.safetensors -> model.checkpoint.safetensors, unless the recipe or --resume names one. */
 static int choose_checkpoint(struct run *r) {
-    const char *named = fanin_recipe_train(r->recipe)->checkpoint;
+    const char *named = fanin_recipe_train(r->of.recipe)->checkpoint;
     int length = (int)strlen(r->out), suffix = (int)strlen(SUFFIX), written;
     if (length > suffix && !strcmp(r->out + length - suffix, SUFFIX)) length -= suffix;
     r->own_checkpoint = !named;
@@ -124,14 +126,6 @@ static int check_outputs(const struct run *r) {
         return fail_with(EXIT_REFUSED, "%s: cannot resume: %s", r->fields->resume, strerror(errno));
     int code = check_writable(r->app, r->out);
     return code ? code : check_writable(r->app, r->checkpoint);
-}
-
-static int load_data_and_model(struct run *r) {
-    enum fanin_status status = fanin_data_load(&r->data, r->app->ctx, fanin_recipe_data(r->recipe));
-    if (status == FANIN_OK)
-        status = fanin_recipe_model(&r->model, r->recipe, fanin_data_shape(r->data),
-                                    fanin_data_outputs(r->data), r->data);
-    return status == FANIN_OK ? 0 : fail_reading(r->app, status);
 }
 
 /* ---- the run -------------------------------------------------------------------------------------------- */
@@ -181,7 +175,7 @@ static void tell_check(const struct run *r, const struct fanin_train_options *o)
     fanin_check *check;
     char line[640];
     if (o->resume || r->app->common->json || r->app->common->quiet) return;
-    if (fanin_model_check(&check, r->model, r->data, o, &how) != FANIN_OK) return;
+    if (fanin_model_check(&check, r->of.model, r->of.data, o, &how) != FANIN_OK) return;
     const struct fanin_check_result *result = fanin_check_get(check);
     if (result->verdict == FANIN_TRAINABLE)
         snprintf(line, sizeof line, "check    trainable\n");
@@ -193,16 +187,17 @@ static void tell_check(const struct run *r, const struct fanin_train_options *o)
 }
 
 static int train(struct run *r) {
-    struct fanin_train_options o = *fanin_recipe_train(r->recipe);
-    int64_t rows = fanin_data_rows(r->data, FANIN_TRAIN);
+    struct fanin_train_options o = *fanin_recipe_train(r->of.recipe);
+    int64_t rows = fanin_data_rows(r->of.data, FANIN_TRAIN);
     if (batch_is_ours(r) && o.batch > rows) o.batch = rows;
     o.checkpoint = r->checkpoint;
     o.resume = r->fields->resume != NULL;
     o.event = fanin_report_event;
     o.event_payload = r->app->report;
+    o.profile = r->fields->profile;
     tell_check(r, &o);
     stop_on_signals(r->app->ctx);
-    enum fanin_status status = fanin_train(r->model, r->data, &o);
+    enum fanin_status status = fanin_train(r->of.model, r->of.data, &o);
     stop_on_signals(NULL);
     if (status == FANIN_ERR_STOPPED) return stopped(r);
     return status == FANIN_OK ? 0 : fail_writing(r->app, status);
@@ -211,17 +206,18 @@ static int train(struct run *r) {
 /* ---- the end -------------------------------------------------------------------------------------------- */
 
 static int save(const struct run *r) {
-    enum fanin_status status = fanin_model_save(r->model, r->out);
+    enum fanin_status status = fanin_model_save(r->of.model, r->out);
     if (status != FANIN_OK) return fail_writing(r->app, status);
     if (r->own_checkpoint) unlink(r->checkpoint);
     return 0;
 }
 
 static int evaluate(const struct run *r) {
-    enum fanin_part part = fanin_data_rows(r->data, FANIN_TEST) > 0 ? FANIN_TEST : FANIN_VALIDATION;
-    if (fanin_data_rows(r->data, part) == 0) return 0;
+    enum fanin_part part =
+        fanin_data_rows(r->of.data, FANIN_TEST) > 0 ? FANIN_TEST : FANIN_VALIDATION;
+    if (fanin_data_rows(r->of.data, part) == 0) return 0;
     enum fanin_status status =
-        fanin_evaluate(r->model, r->data, part, fanin_report_event, r->app->report);
+        fanin_evaluate(r->of.model, r->of.data, part, fanin_report_event, r->app->report);
     return status == FANIN_OK ? 0 : fail_reading(r->app, status);
 }
 
@@ -232,8 +228,8 @@ static void say_next(const struct run *r) {
         fanin_report_note(r->app->report, "model", &path, 1, NULL, 0);
         return;
     }
-    const int held_out =
-        fanin_data_rows(r->data, FANIN_TEST) > 0 || fanin_data_rows(r->data, FANIN_VALIDATION) > 0;
+    const int held_out = fanin_data_rows(r->of.data, FANIN_TEST) > 0 ||
+                         fanin_data_rows(r->of.data, FANIN_VALIDATION) > 0;
     const char *const commands[] = {"eval", "predict", "info", "report"};
     const char *const more[] = {held_out ? "" : " --data FILE", " FILE", "", ""};
     printf("\nmodel   %s\n", r->out);
@@ -254,14 +250,12 @@ static int run(struct app *app, const void *fields, const char *const *operands,
     int code = load_recipe(&r);
     if (!code) code = choose_checkpoint(&r);
     if (!code) code = check_outputs(&r);
-    if (!code) code = load_data_and_model(&r);
+    if (!code) code = load_data_and_model(app, &r.of);
     if (!code) code = train(&r);
     if (!code) code = save(&r);
     if (!code) code = evaluate(&r);
     if (!code) say_next(&r);
-    fanin_model_free(r.model);
-    fanin_data_free(r.data);
-    fanin_recipe_free(r.recipe);
+    close_subject(&r.of);
     return code;
 }
 

@@ -11,8 +11,8 @@
 #include "app.h"
 
 static const struct command *const commands[] = {&cmd_train,  &cmd_check, &cmd_eval,  &cmd_predict,
-                                                 &cmd_report, &cmd_fold,  &cmd_study, &cmd_info,
-                                                 &cmd_list,   &cmd_help,  &cmd_schema};
+                                                 &cmd_report, &cmd_fold,  &cmd_study, &cmd_bench,
+                                                 &cmd_info,   &cmd_list,  &cmd_help,  &cmd_schema};
 #define N_COMMANDS ((int)(sizeof commands / sizeof commands[0]))
 
 const struct command *command_at(int index) {

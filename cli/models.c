@@ -41,6 +41,59 @@ enum fanin_status load_labelled(const struct app *app, const fanin_model *model,
     return *why ? FANIN_ERR_DATA : FANIN_OK;
 }
 
+/* ---- what is trained or measured ------------------------------------------------------------------- */
+
+void close_subject(struct subject *s) {
+    fanin_model_free(s->model);
+    fanin_data_free(s->data);
+    fanin_recipe_free(s->recipe);
+    *s = (struct subject){0};
+}
+
+int load_data_and_model(const struct app *app, struct subject *s) {
+    enum fanin_status status = fanin_data_load(&s->data, app->ctx, fanin_recipe_data(s->recipe));
+    if (status == FANIN_OK)
+        status = fanin_recipe_model(&s->model, s->recipe, fanin_data_shape(s->data),
+                                    fanin_data_outputs(s->data), s->data);
+    return status == FANIN_OK ? 0 : fail_reading(app, status);
+}
+
+int open_recipe(const struct app *app, const char *path, const struct opt_list *set,
+                struct subject *s) {
+    *s = (struct subject){0};
+    const enum fanin_status status =
+        fanin_recipe_load(&s->recipe, app->ctx, path, set->items, set->n);
+    const int code = status == FANIN_OK ? load_data_and_model(app, s) : fail_reading(app, status);
+    if (code) close_subject(s);
+    return code;
+}
+
+int open_model(const struct app *app, const char *path, const struct opt_list *set,
+               struct subject *s) {
+    int code = 0;
+    *s = (struct subject){0};
+    enum fanin_status status = fanin_model_load(&s->model, app->ctx, path);
+    if (status == FANIN_OK && !fanin_model_recipe(s->model)) {
+        code =
+            fail_with(EXIT_REFUSED, "%s: the model holds no recipe, so no data to look at", path);
+    } else {
+        if (status == FANIN_OK)
+            status = fanin_recipe_parse(&s->recipe, app->ctx, "the model's recipe",
+                                        fanin_model_recipe(s->model), set->items, set->n);
+        if (status == FANIN_OK)
+            status = fanin_data_load(&s->data, app->ctx, fanin_recipe_data(s->recipe));
+        if (status != FANIN_OK) code = fail_reading(app, status);
+    }
+    if (code) close_subject(s);
+    return code;
+}
+
+int is_model_file(const char *path) {
+    static const char end[] = ".safetensors";
+    const size_t n = strlen(path), m = sizeof end - 1;
+    return n >= m && strcmp(path + n - m, end) == 0;
+}
+
 /* ---- the start ------------------------------------------------------------------------------------- */
 
 fanin_model *as_started(const struct app *app, const fanin_model *model, fanin_recipe **recipe) {

@@ -20,6 +20,24 @@ enum fanin_status load_labelled(const struct app *app, const fanin_model *model,
                                 const struct labelled *from, fanin_data **data,
                                 enum fanin_part *part, char why[512]);
 
+/* What is trained or measured: all three, or what could be made of it. */
+struct subject {
+    fanin_recipe *recipe;
+    fanin_data *data;
+    fanin_model *model;
+};
+/* The data of the recipe, and its model on them. 0, or an exit code after a message. */
+int load_data_and_model(const struct app *app, struct subject *s);
+/* Of a recipe (NULL: the default one, on the embedded digits), or of a model with its own recipe,
+ * both changed by `set`. 0, or an exit code after a message; nothing is left behind then. */
+int open_recipe(const struct app *app, const char *path, const struct opt_list *set,
+                struct subject *s);
+int open_model(const struct app *app, const char *path, const struct opt_list *set,
+               struct subject *s);
+void close_subject(struct subject *s);
+/* By its suffix. */
+int is_model_file(const char *path);
+
 /* A model file holds what training made of the parameters, not how they started; its recipe tells
  * that, and needs only the shape of a sample for it. NULL: the file has no recipe, or one that says
  * too little. *recipe is made if it can be. */

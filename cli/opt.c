@@ -90,6 +90,22 @@ static int store_count(const struct opt_command *c, const struct opt *o, struct 
     return 0;
 }
 
+static int store_real(const struct opt_command *c, const struct opt *o, struct opt_real *field,
+                      const char *text) {
+    char *end;
+    const double value = strtod(text, &end);
+    /* strtod takes spaces, words and hexadecimal numbers too; we do not */
+    const int plain = *text && text[strspn(text, "0123456789.eE+-")] == '\0';
+    if (!plain || *end || !(value >= (double)o->min && value <= (double)o->max)) {
+        fprintf(stderr,
+                "fanin: %s: --%s takes a number from %" PRIu64 " to %" PRIu64 ", not '%s'\n",
+                c->name, o->name, o->min, o->max, text);
+        return 2;
+    }
+    *field = (struct opt_real){1, value};
+    return 0;
+}
+
 static int store(const struct opt_command *c, const struct opt *o, void *fields, const char *text,
                  int room) {
     void *field = (char *)fields + o->offset;
@@ -103,6 +119,8 @@ static int store(const struct opt_command *c, const struct opt *o, void *fields,
         return 0;
     case OPT_COUNT:
         return store_count(c, o, field, text);
+    case OPT_REAL:
+        return store_real(c, o, field, text);
     case OPT_WORD:
         return store_word(c, o, field, text);
     case OPT_LIST:

@@ -18,6 +18,7 @@ enum opt_type {
     OPT_FLAG,  /* field: int, becomes 1 */
     OPT_TEXT,  /* field: const char * */
     OPT_COUNT, /* field: struct opt_count; min .. max, or a word: value "K|all" */
+    OPT_REAL,  /* field: struct opt_real; min .. max */
     OPT_WORD,  /* field: int, becomes the word's place in value, "mean|median", from 1 */
     OPT_LIST   /* field: struct opt_list; may be repeated */
 };
@@ -25,6 +26,10 @@ enum opt_type {
 struct opt_count {
     int given; /* 1; 2 for the word */
     uint64_t value;
+};
+struct opt_real {
+    int given;
+    double value;
 };
 struct opt_list {
     const char **items; /* points into a copy of argv's length */
@@ -38,7 +43,7 @@ struct opt {
     size_t offset;     /* in the command's struct */
     const char *value; /* what help calls the value; NULL for a flag */
     const char *help;
-    uint64_t min, max; /* of a count */
+    uint64_t min, max; /* of a number */
 };
 
 struct opt_command {

@@ -4,6 +4,7 @@
 #define FANIN_FANIN_H
 
 #include <fanin/base.h>
+#include <fanin/bench.h>
 #include <fanin/check.h>
 #include <fanin/data.h>
 #include <fanin/format.h>

@@ -29,7 +29,13 @@ enum fanin_event_type {
     FANIN_EVENT_WATCH_LAYER,
     FANIN_EVENT_WATCH_PARAM,
     FANIN_EVENT_TROUBLE, /* the run goes bad: texts kind, layer, message */
-    FANIN_EVENT_LOOK     /* after an update, as look_every asks: no figures, a moment to look */
+    FANIN_EVENT_LOOK,    /* after an update, as look_every asks: no figures, a moment to look */
+    /* where the time went, told at the end as options.profile asks: the run beside the machine's
+     * limits; then a pass (text pass: forward, backward, weights) of a node and of the nodes that
+     * run with it (texts name, nodes); then each other part (text name) */
+    FANIN_EVENT_PROFILE,
+    FANIN_EVENT_PROFILE_NODE,
+    FANIN_EVENT_PROFILE_PART
 };
 
 /* A named figure. */
@@ -92,6 +98,9 @@ struct fanin_train_options {
     int n_params;
     int64_t watch;      /* tells the figures of every so many-th update; 0: never */
     int64_t look_every; /* sends FANIN_EVENT_LOOK after every so many-th update; 0: never */
+    int profile;        /* 1: measures where the time goes, and the machine's limits first (0.2 s);
+                         * tells it as FANIN_EVENT_PROFILE… when the run ends, also when it is stopped. The
+                         * result is the same */
 };
 
 /* Trains the model on the data. The model is usable after any return.
@@ -158,6 +167,11 @@ struct fanin_batch {
 /* fanin_trainer_step with all that a batch may hold. */
 FANIN_API enum fanin_status fanin_trainer_run(fanin_trainer *trainer,
                                               const struct fanin_batch *batch, double *loss);
+
+/* Sends where the time of the steps so far went, as FANIN_EVENT_PROFILE…, to options->event;
+ * nothing before the first step. Time between the steps is not counted. Errors: ARGUMENT (the
+ * trainer was made without options.profile). */
+FANIN_API enum fanin_status fanin_trainer_profile(fanin_trainer *trainer);
 
 #ifdef __cplusplus
 }

@@ -133,6 +133,11 @@ uint64_t fi_permute(uint64_t key, uint64_t epoch, uint64_t index, uint64_t n);
 /* Uniform in [0, 1) with 53 bits, from two words. */
 double fi_uniform53(uint32_t hi, uint32_t lo);
 
+/* ---- time ------------------------------------------------------------------------------------ */
+
+/* Seconds of a clock that only goes forward. */
+double fi_seconds(void);
+
 /* ---- threads --------------------------------------------------------------------------------- */
 
 /* Runs fn(arg, i) for i in [0, n) on the pool and the caller; returns when all are done. The tasks

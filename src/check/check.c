@@ -9,7 +9,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "kernel/kernel.h"
 #include "kernel/math.h"
@@ -223,19 +222,12 @@ void fi_check_restore(const struct fi_look *look) {
     copy_statistics(look->net, look->model->params, look->statistics, true);
 }
 
-/* A clock, in seconds. */
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static enum fanin_status look_at(struct fi_look *look) {
     struct fanin_check *check = look->check;
     double loss = NAN;
-    const double began = now();
+    const double began = fi_seconds();
     enum fanin_status status = fi_trainer_probe(look->trainer, &look->batch, &loss);
-    const double took = now() - began;
+    const double took = fi_seconds() - began;
     if (status != FANIN_OK && status != FANIN_ERR_DIVERGED) return status;
     check->result.seconds = check->seeds > 0 ? FI_MIN(check->result.seconds, took) : took;
     if (check->seeds == 0) check->result.loss_first = loss;

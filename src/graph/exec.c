@@ -29,6 +29,11 @@ void fi_step_emit(const struct fanin_step *s, int param, int64_t offset, int64_t
     s->emit(s, param, offset, n, g);
 }
 
+void fi_step_input_done(const struct fanin_step *s) {
+    const struct fi_step_extra *extra = s->internal;
+    fi_lap_input(extra->exec->clocks, extra->group - extra->exec->groups);
+}
+
 /* ---- chains, block by block --------------------------------------------------------------------- */
 
 static void chain_forward(const struct fi_exec *e, const struct fi_group *g,
@@ -149,6 +154,7 @@ static void run_groups(const struct fi_exec *e, int first) {
         prepare_group(e, g);
         if (op) op->forward(&e->steps[g->host]);
         if (!op || !(op->flags & FANIN_OP_EPILOGUE)) walk_chain(e, g, false);
+        fi_lap_forward(e->clocks, i);
     }
 }
 
@@ -259,6 +265,7 @@ void fi_exec_backward(struct fi_exec *e) {
         if (g->host >= 0 && op && !(op->flags & FANIN_OP_NO_GRADIENT))
             op->backward(&e->steps[entry]);
         add_routes(e, entry);
+        fi_lap_backward(e->clocks, i);
     }
 }
 

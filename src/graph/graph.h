@@ -15,6 +15,7 @@
 #include <fanin/train.h>
 
 #include "base/base.h"
+#include "graph/clock.h"
 
 /* ---- record types -------------------------------------------------------------------------------- */
 
@@ -506,7 +507,8 @@ struct fi_exec {
     const struct fi_reg *only; /* on outputs, no penalty but this; NULL: all */
     double sample_share; /* 1 / samples of the batch, for penalties on outputs; set with update */
     int64_t planned;     /* numbers in the buffer of activations and gradients */
-    bool needs_two_rows; /* batch statistics: one value a channel is an error */
+    struct fi_clocks *clocks; /* borrowed; NULL: nobody asks where the time goes */
+    bool needs_two_rows;      /* batch statistics: one value a channel is an error */
 };
 
 /* Plans for batches of up to `rows`. */

@@ -28,4 +28,7 @@ void fi_step_forward_chain(const struct fanin_step *s, int64_t row0, int64_t row
  * dx. */
 void fi_step_backward_chain(const struct fanin_step *s, int64_t row0, int64_t rows, int64_t col0,
                             int64_t cols);
+/* For ops that compute the gradient by their input before that by their weights: tells a profile
+ * that the first is done. */
+void fi_step_input_done(const struct fanin_step *s);
 #endif

@@ -11,6 +11,7 @@
 #ifndef FI_KERNEL_H
 #define FI_KERNEL_H
 
+#include <fanin/bench.h>
 #include <math.h>
 
 #include "base/base.h"
@@ -69,6 +70,15 @@ static inline int64_t fi_panel_index(int64_t out, int64_t in, int64_t o, int64_t
     return p * FI_PANEL * in + i * fi_panel_width(out, p) + o % FI_PANEL;
 }
 
+/* A product as `fanin bench` measures it: y and dw read x, dx writes it; y writes y, the others
+ * read it as dy. w in panels (outputs, inputs). */
+struct fi_product {
+    enum fanin_product kind;
+    int64_t batch, outputs, inputs;
+    fi_real *x, *y, *w, *scratch; /* scratch: product_scratch() numbers */
+    int64_t ldx, ldy;
+};
+
 /* ---- the table for code that is not compiled per tier ----------------------------------------- */
 
 struct fi_kernels {
@@ -91,6 +101,13 @@ struct fi_kernels {
     /* g[i] *= 1 + eps * U(-1, 1), number i keyed by (key, step, first + i) */
     void (*rounding_noise)(fi_real *g, int64_t n, fi_real eps, uint64_t key, uint64_t step,
                            int64_t first);
+    /* What the machine can do (limits.c). `rounds` rounds of multiply-adds in registers; the
+     * operations done. */
+    double (*chains)(int64_t rounds, fi_real *sink);
+    /* Reads x, multiples of 128 numbers of it. */
+    void (*read)(const fi_real *x, int64_t n, fi_real *sink);
+    int64_t (*product_scratch)(const struct fi_product *p);
+    void (*product)(fanin_ctx *ctx, const struct fi_product *p);
 };
 extern const struct fi_kernels fi_kernels_portable, fi_kernels_avx2, fi_kernels_avx512;
 

@@ -67,4 +67,8 @@ const struct fi_kernels FI_T(fi_kernels) = {
     .random_normal = fi_random_normal,
     .random_beta = fi_random_beta,
     .rounding_noise = rounding_noise,
+    .chains = fi_chains,
+    .read = fi_read,
+    .product_scratch = fi_timed_scratch,
+    .product = fi_timed_product,
 };

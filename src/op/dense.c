@@ -80,6 +80,7 @@ void fi_dense_backward(const struct fanin_step *s, const fi_real *w, fi_range_fn
         if (s->dx[0])
             fi_product_dx(ctx, s->rows, out, in, s->dy->data, s->dy->ld, w, s->dx[0]->data,
                           s->dx[0]->ld, s->scratch, finish_dx, self);
+        fi_step_input_done(s);
         if (take_dw)
             fi_product_dw(ctx, s->rows, out, in, s->dy->data, s->dy->ld, s->x[0]->data, s->x[0]->ld,
                           s->scratch, &touched, take_dw, self);

@@ -6,7 +6,6 @@
 
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 const char *fi_event_name(enum fanin_event_type type) {
     static const char *const names[] = {[FANIN_EVENT_START] = "start",
@@ -22,7 +21,10 @@ const char *fi_event_name(enum fanin_event_type type) {
                                         [FANIN_EVENT_WATCH_LAYER] = "watch_layer",
                                         [FANIN_EVENT_WATCH_PARAM] = "watch_param",
                                         [FANIN_EVENT_TROUBLE] = "trouble",
-                                        [FANIN_EVENT_LOOK] = "look"};
+                                        [FANIN_EVENT_LOOK] = "look",
+                                        [FANIN_EVENT_PROFILE] = "profile",
+                                        [FANIN_EVENT_PROFILE_NODE] = "profile_node",
+                                        [FANIN_EVENT_PROFILE_PART] = "profile_part"};
     return names[type];
 }
 
@@ -36,12 +38,6 @@ double fi_event_figure(const struct fanin_event *event, const char *name) {
     for (int i = 0; i < event->n_figures; i++)
         if (!strcmp(event->figures[i].name, name)) return event->figures[i].value;
     return NAN;
-}
-
-double fi_report_clock(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
 /* ---- public ------------------------------------------------------------------------------------------ */
@@ -81,7 +77,8 @@ static void flush_line(fanin_report *report) {
 static bool is_silent(const fanin_report *report, const struct fanin_event *event) {
     return report->failed || event->type == FANIN_EVENT_LOOK ||
            (report->options.quiet && event->type != FANIN_EVENT_WARNING &&
-            event->type != FANIN_EVENT_TROUBLE && event->type != FANIN_EVENT_EVAL);
+            event->type != FANIN_EVENT_TROUBLE && event->type != FANIN_EVENT_EVAL &&
+            event->type < FANIN_EVENT_PROFILE);
 }
 
 void fanin_report_event(void *payload, const struct fanin_event *event) {

@@ -37,9 +37,9 @@ struct fanin_report {
 const char *fi_event_name(enum fanin_event_type type);
 /* NULL: the event has no such text. */
 const char *fi_event_text(const struct fanin_event *event, const char *name);
+/* The lines of FANIN_EVENT_PROFILE and the events behind it, as text. */
+void fi_report_profile(struct fi_text *line, const struct fanin_event *event);
 /* NaN: the event has no such figure. */
 double fi_event_figure(const struct fanin_event *event, const char *name);
-/* Seconds of a clock that only goes forward. */
-double fi_report_clock(void);
 
 #endif

@@ -116,7 +116,7 @@ static void write_start(fanin_report *r, const struct fanin_event *e) {
     }
     add_wrapped_figures(r, e->figures, e->n_figures);
     r->table_begun = false;
-    r->run_began = fi_report_clock();
+    r->run_began = fi_seconds();
     r->run_first = e->step;
 }
 
@@ -173,7 +173,7 @@ static void write_param(fanin_report *r, const struct fanin_event *e) {
 static void write_step(fanin_report *r, const struct fanin_event *e) {
     if (!r->options.terminal || e->steps <= 0) return;
     char loss[FI_NUMBER_SIZE], left[32] = "";
-    double value = fi_event_figure(e, "loss"), past = fi_report_clock() - r->run_began;
+    double value = fi_event_figure(e, "loss"), past = fi_seconds() - r->run_began;
     fi_number_short(loss, value, 4);
     if (e->step > r->run_first) {
         double seconds = past / (double)(e->step - r->run_first) * (double)(e->steps - e->step);
@@ -417,6 +417,11 @@ static void write_event(fanin_report *r, const struct fanin_event *e) {
     case FANIN_EVENT_WATCH_LAYER:
     case FANIN_EVENT_WATCH_PARAM:
         write_watch(r, e);
+        break;
+    case FANIN_EVENT_PROFILE:
+    case FANIN_EVENT_PROFILE_NODE:
+    case FANIN_EVENT_PROFILE_PART:
+        fi_report_profile(&r->line, e);
         break;
     case FANIN_EVENT_STEP:
     case FANIN_EVENT_LOOK:

@@ -148,6 +148,9 @@ static void take_event(void *payload, const struct fanin_event *e) {
     case FANIN_EVENT_STEP:
     case FANIN_EVENT_CHECKPOINT:
     case FANIN_EVENT_WARNING:
+    case FANIN_EVENT_PROFILE:
+    case FANIN_EVENT_PROFILE_NODE:
+    case FANIN_EVENT_PROFILE_PART:
     case FANIN_EVENT_END:
     case FANIN_EVENT_EVAL:
     case FANIN_EVENT_TROUBLE:

@@ -9,7 +9,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "kernel/kernel.h"
 #include "schedule/schedule.h"
@@ -31,12 +30,6 @@ struct run {
     const char *ended;
     char term_names[FI_MAX_REGS][48], strength_names[FI_MAX_REGS][48];
 };
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void send(const struct run *r, struct fi_event *e) {
     e->event.epochs = r->epochs;
@@ -115,7 +108,9 @@ static bool finite_params(const struct run *r) {
 static enum fanin_status checkpoint(const struct run *r) {
     struct fi_event e;
     if (!r->o->checkpoint || !finite_params(r)) return FANIN_OK;
+    fi_lap_stage(r->t->exec->clocks, FI_STAGE_RUN);
     FI_TRY(fi_checkpoint_save(r->t, &r->at, r->o->checkpoint));
+    fi_lap_stage(r->t->exec->clocks, FI_STAGE_CHECKPOINT);
     fi_event_init(&e, FANIN_EVENT_CHECKPOINT);
     e.event.epoch = r->at.epoch + (r->at.step > 0);
     fi_event_add_text(&e, "path", r->o->checkpoint);
@@ -147,7 +142,7 @@ static double mean(double sum, double weight) {
 
 static void tell_step(struct run *r) {
     struct fi_event e;
-    const double time = now();
+    const double time = fi_seconds();
     if (time - r->last_told < 0.1) return;
     r->last_told = time;
     fi_event_init(&e, FANIN_EVENT_STEP);
@@ -183,6 +178,7 @@ static enum fanin_status run_epoch(struct run *r) {
     const double cost = (double)r->t->batch * (double)r->model->net->param_size;
     const int64_t look = cost > 1e6 ? 1 : 64;
     while (r->at.step < r->steps) {
+        if (r->t->profile) fi_profile_begin(r->t, false);
         const int64_t first = r->at.step * r->t->batch;
         const int64_t step = r->at.epoch * r->steps + r->at.step, total = r->epochs * r->steps;
         fi_trainer_schedule(r->t, step, total, r->steps);
@@ -194,6 +190,7 @@ static enum fanin_status run_epoch(struct run *r) {
                            fi_pace_factor(&r->t->momentum, step, total, r->steps), NULL);
         if (status == FANIN_OK) {
             fi_averaging_update(r->t);
+            if (r->t->profile) fi_profile_end(r->t, batch.rows);
             r->at.step++;
             if (fi_watch_done(r->t)) fi_watch_tell(r->t, send_watched, r);
             tell_look(r);
@@ -285,6 +282,7 @@ static void tell_schedules(fanin_trainer *t, const struct fi_eval *eval) {
 static enum fanin_status validate(struct run *r, struct fi_eval *eval, bool *stop) {
     struct fi_arena arena;
     if (fanin_data_rows(r->data, FANIN_VALIDATION) < 1) return FANIN_OK;
+    fi_lap_stage(r->t->exec->clocks, FI_STAGE_RUN);
     FI_TRY(fi_averaging_show(r->t, r->data, r->o->seed));
     fi_arena_init(&arena, r->t->ctx);
     const struct fi_eval_options options = {.part = FANIN_VALIDATION, .also = r->watched};
@@ -295,6 +293,7 @@ static enum fanin_status validate(struct run *r, struct fi_eval *eval, bool *sto
         if (r->o->early_stop_metric) *stop = patience_ends(r, eval);
     }
     fi_averaging_hide(r->t);
+    fi_lap_stage(r->t->exec->clocks, FI_STAGE_VALIDATE);
     return status;
 }
 
@@ -320,7 +319,7 @@ static enum fanin_status finish_epoch(struct run *r, bool *stop) {
     if (r->t->momentum.schedule) fi_event_add_figure(&e, "momentum", momentum);
     if (r->t->average.n > 0) fi_event_add_figure(&e, "averaged", (double)r->t->average.n);
     fi_keep_epoch(r->t, &e);
-    fi_event_add_figure(&e, "seconds", now() - r->epoch_began);
+    fi_event_add_figure(&e, "seconds", fi_seconds() - r->epoch_began);
     send(r, &e);
     const int64_t every = r->o->checkpoint_every > 0 ? r->o->checkpoint_every : 1;
     return r->at.epoch % every == 0 || *stop || r->at.epoch == r->epochs ? checkpoint(r) : FANIN_OK;
@@ -409,7 +408,7 @@ static enum fanin_status run(struct run *r) {
     bool stop = r->o->early_stop_metric && r->at.bad_epochs >= patience(r);
     tell_start(r);
     while (r->at.epoch < r->epochs && !stop) {
-        r->epoch_began = now();
+        r->epoch_began = fi_seconds();
         FI_TRY(run_epoch(r));
         FI_TRY(finish_epoch(r, &stop));
     }
@@ -425,7 +424,7 @@ static enum fanin_status run(struct run *r) {
     fi_event_add_text(&e, "reason", r->ended);
     fi_event_add_figure(&e, "epochs", (double)r->at.epoch);
     if (r->at.best_params) fi_event_add_figure(&e, "best_epoch", (double)r->at.best_epoch);
-    fi_event_add_figure(&e, "seconds", now() - r->began);
+    fi_event_add_figure(&e, "seconds", fi_seconds() - r->began);
     send(r, &e);
     return FANIN_OK;
 }
@@ -434,9 +433,10 @@ enum fanin_status fanin_train(fanin_model *model, const fanin_data *data,
                               const struct fanin_train_options *options) {
     static const struct fanin_train_options defaults = {.size = sizeof(defaults)};
     struct run r = {.model = model, .data = data, .o = options ? options : &defaults};
-    r.began = r.last_told = now();
+    r.began = r.last_told = fi_seconds();
     fi_arena_init(&r.arena, model->ctx);
     enum fanin_status status = run(&r);
+    if (r.t && r.t->profile) fi_profile_tell(r.t, r.steps, send_to_run, &r);
     fanin_trainer_free(r.t);
     fi_arena_free(&r.arena);
     return status;

@@ -198,6 +198,7 @@ static enum fanin_status setup(fanin_trainer *t, const struct fanin_train_option
     t->update.noise = o->rounding_noise;
     t->update.clip_value = o->clip_value;
     t->exec->update = &t->update;
+    if (o->profile && !t->looks) FI_TRY(fi_profile_create(t));
     t->event = o->event;
     t->event_payload = o->event_payload;
     t->watch_every = t->looks ? 0 : o->watch;
@@ -293,10 +294,12 @@ static enum fanin_status forward_shard(fanin_trainer *t, const struct fi_batch *
     const int result = fi_net_result(t->model->net);
     const fi_real scale = shard_scale(t);
     fi_samples_load(t, batch, first, rows);
+    fi_lap_stage(e->clocks, FI_STAGE_LOAD);
     fi_exec_forward(e, rows, first, (uint64_t)t->t);
     *data = fi_samples_loss(t, &e->y[result], &e->dy[result], scale);
     double terms = fi_entropy_terms(t, NULL, &e->y[result], &e->dy[result], rows, scale);
     terms += output_terms(t, t->weight / (double)batch->rows);
+    fi_lap_stage(e->clocks, FI_STAGE_LOSS);
     e->sample_share = 1.0 / (double)batch->rows;
     t->sums.data += *data;
     *sum += *data + terms;
@@ -312,12 +315,21 @@ static enum fanin_status forward_shard(fanin_trainer *t, const struct fi_batch *
     return FANIN_OK;
 }
 
+/* What a watched step repeats for its figures is not part of any node's time. */
+static void watch_shard(fanin_trainer *t, int64_t rows, double data) {
+    struct fi_clocks *clocks = t->exec->clocks;
+    t->exec->clocks = NULL;
+    fi_watch_shard(t, rows, data, shard_scale(t));
+    t->exec->clocks = clocks;
+    fi_lap_stage(clocks, FI_STAGE_STEP);
+}
+
 static enum fanin_status run_shard(fanin_trainer *t, const struct fi_batch *batch, int64_t first,
                                    int64_t rows, double *sum) {
     double data;
     FI_TRY(forward_shard(t, batch, first, rows, sum, &data));
     fi_exec_backward(t->exec);
-    if (t->watching) fi_watch_shard(t, rows, data, shard_scale(t));
+    if (t->watching) watch_shard(t, rows, data);
     return FANIN_OK;
 }
 
@@ -344,6 +356,7 @@ static enum fanin_status sum_shards(fanin_trainer *t, const struct fi_batch *bat
             t->grads[1 + level] = t->grads[0];
             t->grads[0] = swap;
         }
+        fi_lap_stage(t->exec->clocks, FI_STAGE_UPDATE);
     }
     return FANIN_OK;
 }
@@ -364,6 +377,7 @@ static void apply_whole(fanin_trainer *t) {
     finish_whole(t);
     fi_update_apply(t->exec, &t->update, t->grads[0]);
     if (t->watching) fi_watch_updated(t);
+    fi_lap_stage(t->exec->clocks, FI_STAGE_UPDATE);
 }
 
 /* The gradients of penalties on whole tensors, of the weights before the step. */
@@ -394,6 +408,7 @@ static enum fanin_status update(fanin_trainer *t, const struct fi_batch *batch, 
         FI_TRY(run_shard(t, batch, 0, batch->rows, sum));
     }
     fi_update_constrain(t->exec, &t->update);
+    fi_lap_stage(t->exec->clocks, FI_STAGE_CONSTRAIN);
     return FANIN_OK;
 }
 
@@ -410,7 +425,9 @@ enum fanin_status fi_trainer_run(fanin_trainer *t, const struct fi_batch *batch,
     o->pow2 *= t->base2;
     fi_samples_begin(t, batch);
     t->sums.weight += t->weight;
+    fi_lap_stage(t->exec->clocks, FI_STAGE_LOAD);
     penalize_whole(t);
+    fi_lap_stage(t->exec->clocks, FI_STAGE_UPDATE);
     if (watched) fi_watch_begin(t, batch->rows);
     t->exec->still = fi_health_begin(t);
     const enum fanin_status status = update(t, batch, &sum);
@@ -421,6 +438,7 @@ enum fanin_status fi_trainer_run(fanin_trainer *t, const struct fi_batch *batch,
     t->t++;
     fi_health_end(t, watched, batch->rows, t->weight > 0 ? (t->sums.data - before) / t->weight : 0);
     if (loss) *loss = t->weight > 0 ? sum / t->weight : 0;
+    fi_lap_stage(t->exec->clocks, FI_STAGE_STEP);
     return FANIN_OK;
 }
 
@@ -567,10 +585,20 @@ enum fanin_status fanin_trainer_run(fanin_trainer *trainer, const struct fanin_b
     memcpy(&b, batch, FI_MIN(batch->size, sizeof(b)));
     FI_TRY(check_batch(trainer, &b));
     FI_TRY(fi_model_check_index_rows(trainer->model, b.x, b.n));
+    if (trainer->profile) fi_profile_begin(trainer, true);
     const enum fanin_status status = fi_trainer_run(trainer, &rows, 1, 1, loss);
+    if (status == FANIN_OK && trainer->profile) fi_profile_end(trainer, b.n);
     if (status == FANIN_OK && fi_watch_done(trainer)) fi_watch_tell(trainer, send_event, trainer);
     fi_trouble_tell(trainer, send_event, trainer);
     return status;
+}
+
+enum fanin_status fanin_trainer_profile(fanin_trainer *trainer) {
+    if (!trainer->profile)
+        return fi_fail(trainer->ctx, FANIN_ERR_ARGUMENT,
+                       "the trainer was made without options.profile");
+    fi_profile_tell(trainer, 0, send_event, trainer);
+    return FANIN_OK;
 }
 
 enum fanin_status fanin_trainer_step(fanin_trainer *trainer, const float *x, int64_t n,

@@ -94,6 +94,7 @@ struct fi_health {
 };
 
 struct fi_watch;
+struct fi_profile;
 struct fanin_trainer {
     fanin_ctx *ctx;
     fanin_model *model;
@@ -110,7 +111,8 @@ struct fanin_trainer {
     int64_t watch_every;         /* updates; 0: never */
     struct fi_watch *watch;      /* NULL: nothing was watched yet */
     struct fi_health health;
-    fanin_event_fn event; /* of steps on the caller's arrays */
+    struct fi_profile *profile; /* NULL: not asked for */
+    fanin_event_fn event;       /* of steps on the caller's arrays */
     void *event_payload;
     int64_t batch, shards, shard_rows;
     double clip_norm;
@@ -280,6 +282,16 @@ struct fi_progress {
 enum fanin_status fi_checkpoint_save(const fanin_trainer *t, const struct fi_progress *p,
                                      const char *path);
 enum fanin_status fi_checkpoint_load(fanin_trainer *t, struct fi_progress *p, const char *path);
+
+/* profile.c: where the time goes. Measures the machine and starts the clocks of t->exec. */
+enum fanin_status fi_profile_create(fanin_trainer *t);
+/* Around a step, for a trainer with a profile; the samples' order may be made within. own: what
+ * passed since the last step was the caller's. */
+void fi_profile_begin(fanin_trainer *t, bool own);
+void fi_profile_end(fanin_trainer *t, int64_t rows);
+/* Sends what was measured so far; nothing before the first step. steps: of an epoch, 0: unknown. */
+void fi_profile_tell(fanin_trainer *t, int64_t steps,
+                     void (*send)(void *payload, struct fi_event *e), void *payload);
 
 /* keep.c: an empty history of the run in the model; what an epoch, and an event of a watched step,
  * tells goes into it. */

@@ -3,10 +3,10 @@
 . "$FANIN_SOURCE_DIR/tests/cli/lib.sh" || exit 1
 
 done_with "$FANIN" --help
-for command in train eval predict report fold info list help schema; do
+for command in train eval predict report fold bench info list help schema; do
     says_like "^  $command "
 done
-for command in train eval predict report fold info list help schema; do
+for command in train eval predict report fold bench info list help schema; do
     done_with "$FANIN" $command --help
     says "Usage: fanin $command [OPTION]..."
     for option in --json --quiet --threads --help; do says "$option"; done
