@@ -6,7 +6,7 @@
  * gradient in one buffer. What is below the limit by more than its reads and writes explain is
  * arithmetic, or passes over the data.
  *
- *   usage: bench_records [seconds per record] [threads]
+ *   usage: bench_records [seconds per record] [threads] [name]...
  */
 #define BENCH_CLOCK time_of
 #include <time.h>
@@ -26,6 +26,14 @@ static clockid_t time_of = CLOCK_THREAD_CPUTIME_ID;
 #define COLS 1024
 #define BLOCK_ROWS 4 /* of an elementwise op at a time */
 #define PARAMS 1850000
+
+static char **names; /* those asked for; none: all */
+
+static bool wanted(const char *name) {
+    bool found = !*names;
+    for (char **n = names; *n; n++) found |= strcmp(*n, name) == 0;
+    return found;
+}
 
 static void fail(const char *what) {
     fprintf(stderr, "bench_records: %s\n", what);
@@ -216,7 +224,8 @@ static void bench_ops(fanin_ctx *ctx, double seconds) {
            "forward", "backward", "both, ms", "limit, ms", "of limit");
     for (int i = 0; (record = fanin_record_at(ctx, "op", i)); i++) {
         w.op = (const struct fanin_op *)(const void *)record;
-        if (w.op->flags & FANIN_OP_NO_GRADIENT || !open_op(&w, &arena)) continue;
+        if (!wanted(record->name) || w.op->flags & FANIN_OP_NO_GRADIENT || !open_op(&w, &arena))
+            continue;
         best(3, passes, &w, seconds, t);
         w.reads = 1; /* what a forward pass reads */
         best(1, &passes[2], &w, seconds, &copy);
@@ -226,7 +235,9 @@ static void bench_ops(fanin_ctx *ctx, double seconds) {
     for (int i = 0; (record = fanin_record_at(ctx, "loss", i)); i++) {
         struct fanin_rule rule = {.name = record->name};
         struct fanin_rule_ref ref;
-        if (fi_rule_resolve(&arena, &ref, "loss", &rule, "bench") != FANIN_OK) continue;
+        if (!wanted(record->name) ||
+            fi_rule_resolve(&arena, &ref, "loss", &rule, "bench") != FANIN_OK)
+            continue;
         w.loss = (const struct fi_loss *)(const void *)record;
         w.step.attrs = ref.attrs;
         w.reads = w.loss->takes & FI_TAKES_LABELS ? 1 : 2;
@@ -319,6 +330,7 @@ static void bench_optims(fanin_ctx *ctx, double seconds) {
     printf("\n%d parameters\n%-24s %6s %9s %9s %9s %9s %10s\n", PARAMS, "optimizer", "states", "ns",
            "ms", "limit, ms", "GB/s", "of limit");
     for (int i = 0; (record = fanin_record_at(ctx, "optim", i)); i++) {
+        if (!wanted(record->name)) continue;
         u.optim = (const struct fi_optim *)(const void *)record;
         bench_optim(&u, &(struct fanin_rule){.name = record->name}, &arena, seconds);
         for (const struct fanin_attr_spec *a = record->attrs; a->name; a++)
@@ -337,6 +349,7 @@ int main(int argc, char **argv) {
                                         .threads = argc > 2 ? atoi(argv[2]) : 1};
     fanin_ctx *ctx;
     char error[256];
+    names = argv + FI_MIN(argc, 3);
     if (options.threads > 1) time_of = CLOCK_MONOTONIC;
     if (fanin_ctx_create(&ctx, &options, error, sizeof error) != FANIN_OK) fail(error);
     printf("tier %s, %d thread%s, %s\n\n", fanin_isa(ctx), options.threads,

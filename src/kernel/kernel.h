@@ -128,8 +128,10 @@ void fi_random_words(uint64_t key, uint64_t step, int64_t first, int64_t n, uint
 /* Uniform in [0, 1): number i is (word i >> 8) * 2^-24. */
 #define fi_random_uniform FI_T(fi_random_uniform)
 void fi_random_uniform(uint64_t key, uint64_t step, int64_t first, int64_t n, fi_real *out);
-/* Dropout's mask. Number i uses 16-bit half (i & 1) of word (i >> 1); keep[i] = half >= threshold,
- * which is 0 (keeps all) to 65536 (drops all). */
+/* Dropout's mask, a bit a number, lowest first: bit i of `keep` is set if the number first + i is
+ * kept. Number j uses 16-bit half (j & 1) of word (j >> 1) and is kept if that is >= threshold,
+ * which is 0 (keeps all) to 65536 (drops all). The bits behind the last in its byte mean nothing.
+ */
 #define fi_random_below16 FI_T(fi_random_below16)
 void fi_random_below16(uint64_t key, uint64_t step, int64_t first, int64_t n, uint32_t threshold,
                        uint8_t *keep);

@@ -26,32 +26,58 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "words are put togethe
 #define LANES 8
 typedef uint64_t lanes __attribute__((vector_size(64)));
 #define low_product(a, b) ((lanes)_mm512_mul_epu32((__m512i)(a), (__m512i)(b)))
+#define even_lanes(a, b) ((lanes)_mm512_unpacklo_epi64((__m512i)(a), (__m512i)(b)))
+#define odd_lanes(a, b) ((lanes)_mm512_unpackhi_epi64((__m512i)(a), (__m512i)(b)))
 #elif defined(__AVX2__)
 #define LANES 4
 typedef uint64_t lanes __attribute__((vector_size(32)));
 #define low_product(a, b) ((lanes)_mm256_mul_epu32((__m256i)(a), (__m256i)(b)))
+#define even_lanes(a, b) ((lanes)_mm256_unpacklo_epi64((__m256i)(a), (__m256i)(b)))
+#define odd_lanes(a, b) ((lanes)_mm256_unpackhi_epi64((__m256i)(a), (__m256i)(b)))
 #elif defined(__SSE2__)
 #define LANES 2
 typedef uint64_t lanes __attribute__((vector_size(16)));
 #define low_product(a, b) ((lanes)_mm_mul_epu32((__m128i)(a), (__m128i)(b)))
+#define even_lanes(a, b) ((lanes)_mm_unpacklo_epi64((__m128i)(a), (__m128i)(b)))
+#define odd_lanes(a, b) ((lanes)_mm_unpackhi_epi64((__m128i)(a), (__m128i)(b)))
 #else
 #define LANES 2
 typedef uint64_t lanes __attribute__((vector_size(16)));
 #define low_product(a, b) (((a)&LOW) * (b))
+#define even_lanes(a, b) ((lanes){(a)[0], (b)[0]})
+#define odd_lanes(a, b) ((lanes){(a)[1], (b)[1]})
 #endif
 
 #define LOW UINT64_C(0xffffffff)
-#define BLOCKS 16          /* counters at a time */
+#define BLOCKS 32          /* counters at a time */
 #define WORDS (4 * BLOCKS) /* words they give */
 #define CHUNK (8 * WORDS)  /* words of stack scratch */
+#define ROUNDS 10
 
 /* Vectors worked on together, enough to hide the multiplier's latency. */
-#define VECTORS 2
+#define VECTORS 4
 
-/* The words of VECTORS * LANES counters, two to a number. */
-static inline void some_blocks(uint64_t key, uint64_t step, uint64_t block, uint64_t *out) {
+/* The cipher's key in each round. */
+struct keys {
+    uint64_t k0[ROUNDS], k1[ROUNDS];
+};
+
+static inline void make_keys(uint64_t key, struct keys *keys) {
+    uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
+    for (int round = 0; round < ROUNDS; round++) {
+        keys->k0[round] = k0;
+        keys->k1[round] = k1;
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+}
+
+/* The words of VECTORS * LANES counters, two to a number. Even lanes hold the first half of a
+ * vector's counters and odd lanes the second, as that is how words are taken from them. */
+static inline void some_blocks(const struct keys *keys, uint64_t step, uint64_t block,
+                               uint32_t *out) {
     lanes zero = {0}, index = zero;
-    for (int i = 0; i < LANES; i++) index[i] = (uint64_t)i;
+    for (int i = 0; i < LANES; i++) index[i] = (uint64_t)(i / 2 + i % 2 * (LANES / 2));
     lanes c0[VECTORS], c1[VECTORS], c2[VECTORS], c3[VECTORS];
     for (int v = 0; v < VECTORS; v++) {
         c0[v] = index + (block + (uint64_t)(v * LANES));
@@ -60,8 +86,9 @@ static inline void some_blocks(uint64_t key, uint64_t step, uint64_t block, uint
         c3[v] = zero + (step >> 32);
     }
     const lanes m0 = zero + 0xD2511F53u, m1 = zero + 0xCD9E8D57u;
-    lanes k0 = zero + key, k1 = zero + (key >> 32);
-    for (int round = 0; round < 10; round++) {
+#pragma GCC unroll 10
+    for (int round = 0; round < ROUNDS; round++) {
+        const lanes k0 = zero + keys->k0[round], k1 = zero + keys->k1[round];
         for (int v = 0; v < VECTORS; v++) {
             const lanes p0 = low_product(c0[v], m0), p1 = low_product(c2[v], m1);
             c0[v] = (p1 >> 32) ^ c1[v] ^ k0;
@@ -69,38 +96,33 @@ static inline void some_blocks(uint64_t key, uint64_t step, uint64_t block, uint
             c1[v] = p1;
             c3[v] = p0;
         }
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
     }
-    uint64_t first[VECTORS * LANES], second[VECTORS * LANES];
     for (int v = 0; v < VECTORS; v++) {
         const lanes w01 = (c0[v] & LOW) | c1[v] << 32, w23 = (c2[v] & LOW) | c3[v] << 32;
-        memcpy(first + v * LANES, &w01, sizeof w01);
-        memcpy(second + v * LANES, &w23, sizeof w23);
-    }
-    for (int i = 0; i < VECTORS * LANES; i++) {
-        out[2 * i] = first[i];
-        out[2 * i + 1] = second[i];
+        const lanes even = even_lanes(w01, w23), odd = odd_lanes(w01, w23);
+        memcpy(out + 4 * v * LANES, &even, sizeof even);
+        memcpy(out + (4 * v + 2) * LANES, &odd, sizeof odd);
     }
 }
 
 /* The words of BLOCKS counters. */
-static inline void words_of_blocks(uint64_t key, uint64_t step, uint64_t block, uint32_t *out) {
-    uint64_t pairs[WORDS / 2];
+static inline void words_of_blocks(const struct keys *keys, uint64_t step, uint64_t block,
+                                   uint32_t *out) {
     for (int i = 0; i < BLOCKS; i += VECTORS * LANES)
-        some_blocks(key, step, block + (uint64_t)i, pairs + 2 * i);
-    memcpy(out, pairs, sizeof pairs);
+        some_blocks(keys, step, block + (uint64_t)i, out + 4 * i);
 }
 
 void fi_random_words(uint64_t key, uint64_t step, int64_t first, int64_t n, uint32_t *out) {
+    struct keys keys;
+    make_keys(key, &keys);
     while (n > 0) {
         const uint64_t block = (uint64_t)first / 4;
         const int64_t skip = first % 4, count = FI_MIN(WORDS - skip, n);
         if (count == WORDS) {
-            words_of_blocks(key, step, block, out);
+            words_of_blocks(&keys, step, block, out);
         } else {
             uint32_t words[WORDS];
-            words_of_blocks(key, step, block, words);
+            words_of_blocks(&keys, step, block, words);
             memcpy(out, words + skip, (size_t)count * sizeof *out);
         }
         first += count, out += count, n -= count;
@@ -143,23 +165,55 @@ void fi_random_normal(uint64_t key, uint64_t step, int64_t first, int64_t n, fi_
     }
 }
 
+/* Bit i: halves[i] >= limit; 32 of them. */
+static inline uint32_t at_least(const uint16_t *halves, uint16_t limit) {
+#if defined(__AVX512BW__)
+    return _mm512_cmpge_epu16_mask(_mm512_loadu_si512(halves), _mm512_set1_epi16((int16_t)limit));
+#elif defined(__AVX2__)
+    const __m256i low = _mm256_loadu_si256((const __m256i *)(const void *)halves);
+    const __m256i high = _mm256_loadu_si256((const __m256i *)(const void *)(halves + 16));
+    const __m256i least = _mm256_set1_epi16((int16_t)limit);
+    const __m256i both = _mm256_packs_epi16(_mm256_cmpeq_epi16(_mm256_max_epu16(low, least), low),
+                                            _mm256_cmpeq_epi16(_mm256_max_epu16(high, least), high));
+    return (uint32_t)_mm256_movemask_epi8(_mm256_permute4x64_epi64(both, 0xd8));
+#elif defined(__SSE2__)
+    uint32_t bits = 0;
+    for (int i = 0; i < 32; i += 16) {
+        const __m128i *at = (const __m128i *)(const void *)(halves + i);
+        const __m128i least = _mm_set1_epi16((int16_t)limit), zero = _mm_setzero_si128();
+        const __m128i low = _mm_subs_epu16(least, _mm_loadu_si128(at));
+        const __m128i high = _mm_subs_epu16(least, _mm_loadu_si128(at + 1));
+        const __m128i both =
+            _mm_packs_epi16(_mm_cmpeq_epi16(low, zero), _mm_cmpeq_epi16(high, zero));
+        bits |= (uint32_t)_mm_movemask_epi8(both) << i;
+    }
+    return bits;
+#else
+    uint32_t bits = 0;
+    for (int i = 0; i < 32; i++) bits |= (uint32_t)(halves[i] >= limit) << i;
+    return bits;
+#endif
+}
+
 void fi_random_below16(uint64_t key, uint64_t step, int64_t first, int64_t n, uint32_t threshold,
                        uint8_t *keep) {
     if (threshold == 0 || threshold > UINT16_MAX) {
-        memset(keep, threshold == 0, (size_t)n);
+        memset(keep, threshold == 0 ? 0xff : 0, (size_t)(n + 7) / 8);
         return;
     }
     union {
-        uint32_t words[CHUNK];
-        uint16_t halves[2 * CHUNK];
+        uint32_t words[CHUNK + 16];
+        uint16_t halves[2 * CHUNK + 32];
     } random;
     const uint16_t limit = (uint16_t)threshold;
     while (n > 0) {
         /* from the beginning of a block on, so that no word is copied */
-        const int64_t skip = first % 8, count = FI_MIN(2 * CHUNK - skip, n);
+        const int64_t skip = first % 8, count = FI_MIN(2 * CHUNK, n);
+        uint32_t bits[2 * CHUNK / 32];
         fi_random_words(key, step, (first - skip) / 2, (skip + count + 1) / 2, random.words);
-        const uint16_t *halves = random.halves + skip;
-        for (int64_t i = 0; i < count; i++) keep[i] = halves[i] >= limit;
-        first += count, keep += count, n -= count;
+        for (int64_t i = 0; i < count; i += 32)
+            bits[i / 32] = at_least(random.halves + skip + i, limit);
+        memcpy(keep, bits, (size_t)(count + 7) / 8);
+        first += count, keep += count / 8, n -= count;
     }
 }

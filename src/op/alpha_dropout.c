@@ -27,7 +27,8 @@ static const struct fanin_attr_spec attrs[] = {
 
 static enum fanin_status infer(struct fanin_infer *io) {
     FI_TRY(fi_op_infer_same(io));
-    io->state_bytes_per_cell = 1;
+    io->state_bytes_per_row = fi_op_mask_row_bytes(io->out.cols);
+    io->state_bytes = FI_OP_MASK_END;
     return FANIN_OK;
 }
 
@@ -65,12 +66,9 @@ static void forward_block(const struct fanin_step *s, const struct fanin_block *
     const fi_real a = (fi_real)factor(rate), shift = (fi_real)(-factor(rate) * rate * SATURATED);
     const fi_real dropped = (fi_real)(factor(rate) * (1 - rate) * SATURATED); /* a α' + b */
     for (int64_t r = 0; r < b->rows; r++, x += ldx, y += ldy) {
-        const uint8_t *mask = fi_op_mask_row(s, b, r);
         FI_IVDEP
-        for (int64_t c = 0; c < b->cols; c++) {
-            const fi_real v = fi_fma(a, x[c], shift);
-            y[c] = mask[c] ? v : dropped;
-        }
+        for (int64_t c = 0; c < b->cols; c++) y[c] = fi_fma(a, x[c], shift);
+        fi_op_pick(s->state, fi_op_mask_at(s, b, r), 1, dropped, y, y, b->cols);
     }
 }
 

@@ -48,13 +48,15 @@ static int draws(const void *attrs_) {
 }
 
 static enum fanin_status infer(struct fanin_infer *io) {
-    int64_t bytes;
+    int64_t cells, bytes;
     FI_TRY(fi_dense_infer(io));
-    if (!fi_mul(io->out.cols + FI_LANES, io->in[0].cols, &bytes) ||
-        !fi_mul(bytes, 1 + (int64_t)sizeof(fi_real), &bytes))
+    if (!fi_mul(io->out.cols + FI_LANES, io->in[0].cols, &cells) ||
+        !fi_mul(cells, 1 + (int64_t)sizeof(fi_real), &bytes))
         return io->fail(io, "%lld units of %lld inputs are too many", (long long)io->out.cols,
                         (long long)io->in[0].cols);
-    if (draws(io->attrs)) io->state_bytes = (size_t)bytes; /* weights in use, mask */
+    if (draws(io->attrs)) /* weights in use, mask */
+        io->state_bytes = (size_t)cells * sizeof(fi_real) + fi_op_mask_row_bytes(cells) +
+                          FI_OP_MASK_END;
     return FANIN_OK;
 }
 
@@ -71,32 +73,30 @@ static uint8_t *mask(const struct fanin_step *s) {
     return (uint8_t *)((fi_real *)s->state + n_weights(s));
 }
 
-/* to = keep ? from · scale : 0 */
-static void apply(const uint8_t *keep, fi_real scale, const fi_real *from, fi_real *to, int64_t n) {
-    FI_IVDEP
-    for (int64_t i = 0; i < n; i++) {
-        const fi_real v = from[i] * scale;
-        to[i] = keep[i] ? v : 0;
-    }
+/* to = kept ? from · scale : 0, for weights first .. first+n-1. */
+static void apply(const struct fanin_step *s, int64_t first, int64_t n, const fi_real *from,
+                  fi_real *to) {
+    fi_op_pick(mask(s), first, fi_op_keep_scale(threshold_of(s->attrs)), 0, from, to, n);
 }
 
 /* Given switches stand in the order of the weight's file, (out, in); the panels' padding is on. */
 static void take_switches(const struct fanin_step *s) {
     const int64_t out = s->y->cols, in = s->x[0]->cols;
     uint8_t *keep = mask(s);
-    memset(keep, 1, (size_t)n_weights(s));
+    memset(keep, 0xff, (size_t)(n_weights(s) + 7) / 8);
     for (int64_t o = 0; o < out; o++)
-        for (int64_t i = 0; i < in; i++)
-            keep[fi_panel_index(out, in, o, i)] = s->switches[o * in + i];
+        for (int64_t i = 0; i < in; i++) {
+            const int64_t at = fi_panel_index(out, in, o, i);
+            if (!s->switches[o * in + i]) keep[at / 8] &= (uint8_t) ~(1 << at % 8);
+        }
 }
 
 static void draw_chunk(void *arg, int64_t chunk) {
     const struct fanin_step *s = arg;
     const int64_t first = chunk * CHUNK, n = FI_MIN(CHUNK, n_weights(s) - first);
-    const uint32_t threshold = threshold_of(s->attrs);
-    if (!s->switches) fi_random_below16(s->key, s->step, first, n, threshold, mask(s) + first);
-    apply(mask(s) + first, fi_op_keep_scale(threshold), s->params[0].w + first, weights(s) + first,
-          n);
+    if (!s->switches)
+        fi_random_below16(s->key, s->step, first, n, threshold_of(s->attrs), mask(s) + first / 8);
+    apply(s, first, n, s->params[0].w + first, weights(s) + first);
 }
 
 static void prepare(const struct fanin_step *s) {
@@ -113,7 +113,7 @@ static void forward(const struct fanin_step *s) {
 
 static void take_dw(void *arg, int64_t offset, int64_t n, fi_real *dw) {
     const struct fanin_step *s = arg;
-    if (masked(s)) apply(mask(s) + offset, fi_op_keep_scale(threshold_of(s->attrs)), dw, dw, n);
+    if (masked(s)) apply(s, offset, n, dw, dw);
     fi_step_emit(s, 0, offset, n, dw);
 }
 

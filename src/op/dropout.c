@@ -8,8 +8,8 @@
  * A number is dropped if its 16 random bits are below rate · 2^16. The rate is rounded to a
  * multiple of 2^-16 first and the scale follows from the rounded rate, so E[y] = x exactly. The
  * bits of element (row, col) depend on the node, the step and its index in the global batch alone:
- * blocks, threads and shards do not change them. The mask, one byte a number, is drawn for the
- * whole batch at once (the generator gives 128 numbers a call, blocks are 32 wide) and serves the
+ * blocks, threads and shards do not change them. The mask, one bit a number, is drawn for the whole
+ * batch at once (the generator gives hundreds of numbers a call, blocks are narrow) and serves the
  * backward pass.
  *
  * Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov: Dropout, JMLR 15 (2014), section 10.
@@ -26,7 +26,8 @@ static const struct fanin_attr_spec attrs[] = {
 
 static enum fanin_status infer(struct fanin_infer *io) {
     FI_TRY(fi_op_infer_same(io));
-    io->state_bytes_per_cell = 1;
+    io->state_bytes_per_row = fi_op_mask_row_bytes(io->out.cols);
+    io->state_bytes = FI_OP_MASK_END;
     return FANIN_OK;
 }
 

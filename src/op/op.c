@@ -30,12 +30,14 @@ void fi_op_copy(const struct fanin_block *b, const fi_real *x, int64_t ldx, fi_r
 }
 
 void fi_op_keep(const struct fanin_step *s, int64_t first, int64_t n, int64_t per_sample,
-                uint32_t threshold, uint8_t *keep) {
+                uint32_t threshold, uint8_t *mask) {
     if (!s->switches) {
-        fi_random_below16(s->key, s->step, s->row0 * per_sample + first, n, threshold, keep);
+        fi_random_below16(s->key, s->step, s->row0 * per_sample + first, n, threshold, mask);
         return;
     }
-    for (int64_t i = 0; i < n; i++) keep[i] = s->switches[(first + i) % per_sample];
+    memset(mask, 0, (size_t)(n + 7) / 8);
+    for (int64_t i = 0; i < n; i++)
+        mask[i / 8] |= (uint8_t)((s->switches[(first + i) % per_sample] != 0) << i % 8);
 }
 
 void fi_op_clear(const struct fanin_block *b, fi_real *y, int64_t ldy) {
@@ -88,7 +90,7 @@ void fi_op_each_rows(const struct fanin_step *s, double flops_per_number,
 
 /* ---- noise ---------------------------------------------------------------------------------------- */
 
-#define DRAW_CHUNK 16384 /* numbers drawn by one task */
+#define DRAW_CHUNK 16384 /* numbers drawn by one task; whole words of a mask */
 /* What a number costs, in floating-point operations. */
 #define MASK_FLOPS 20.0
 #define NORMAL_FLOPS 60.0
@@ -103,7 +105,7 @@ static void mask_task(void *arg, int64_t chunk) {
     const struct fanin_step *s = m->step;
     const int64_t first = chunk * DRAW_CHUNK;
     const int64_t n = FI_MIN(DRAW_CHUNK, s->rows * s->y->cols - first);
-    fi_op_keep(s, first, n, s->y->cols, m->threshold, (uint8_t *)s->state + first);
+    fi_op_keep(s, first, n, s->y->cols, m->threshold, (uint8_t *)s->state + first / 8);
 }
 
 void fi_op_draw_mask(const struct fanin_step *s, uint32_t threshold) {
@@ -114,16 +116,29 @@ void fi_op_draw_mask(const struct fanin_step *s, uint32_t threshold) {
                     mask_task, &m);
 }
 
+/* A word of the mask, `n` numbers of it. */
+static inline void pick_word(uint32_t bits, fi_real scale, fi_real dropped, const fi_real *x,
+                             fi_real *y, int n) {
+    FI_IVDEP
+    for (int i = 0; i < n; i++) {
+        const fi_real v = x[i] * scale;
+        y[i] = bits & UINT32_C(1) << i ? v : dropped;
+    }
+}
+
+void fi_op_pick(const uint8_t *mask, int64_t at, fi_real scale, fi_real dropped, const fi_real *x,
+                fi_real *y, int64_t n) {
+    int64_t i = 0;
+    for (; i + 32 <= n; i += 32)
+        pick_word(fi_op_mask_bits(mask, at + i), scale, dropped, x + i, y + i, 32);
+    if (i < n)
+        pick_word(fi_op_mask_bits(mask, at + i), scale, dropped, x + i, y + i, (int)(n - i));
+}
+
 void fi_op_apply_mask(const struct fanin_step *s, const struct fanin_block *b, fi_real scale,
                       const fi_real *x, int64_t ldx, fi_real *y, int64_t ldy) {
-    for (int64_t r = 0; r < b->rows; r++, x += ldx, y += ldy) {
-        const uint8_t *mask = fi_op_mask_row(s, b, r);
-        FI_IVDEP
-        for (int64_t c = 0; c < b->cols; c++) {
-            const fi_real v = x[c] * scale;
-            y[c] = mask[c] ? v : 0;
-        }
-    }
+    for (int64_t r = 0; r < b->rows; r++)
+        fi_op_pick(s->state, fi_op_mask_at(s, b, r), scale, 0, x + r * ldx, y + r * ldy, b->cols);
 }
 
 /* Numbers come in pairs; a shard may begin at the second of one. */

@@ -5,6 +5,8 @@
 #ifndef FI_OP_H
 #define FI_OP_H
 
+#include <string.h>
+
 #include "graph/signal.h"
 #include "graph/step.h"
 #include "kernel/kernel.h"
@@ -24,11 +26,11 @@ enum fanin_status fi_op_infer_same(struct fanin_infer *io);
 void fi_op_copy(const struct fanin_block *b, const fi_real *x, int64_t ldx, fi_real *y,
                 int64_t ldy);
 
-/* keep[0..n) of the numbers first .. first+n-1 of a batch that has `per_sample` numbers a sample:
- * drawn (fi_random_below16), or what step->switches says. */
+/* The mask of the numbers first .. first+n-1 of a batch that has `per_sample` numbers a sample, bit
+ * i that of the number first + i: drawn (fi_random_below16), or what step->switches says. */
 #define fi_op_keep FI_T(fi_op_keep)
 void fi_op_keep(const struct fanin_step *s, int64_t first, int64_t n, int64_t per_sample,
-                uint32_t threshold, uint8_t *keep);
+                uint32_t threshold, uint8_t *mask);
 
 /* Zeroes a block. */
 #define fi_op_clear FI_T(fi_op_clear)
@@ -63,8 +65,13 @@ void fi_op_each_rows(const struct fanin_step *s, double flops_per_number,
  * col) depends on the node, the step and its index in the global batch alone: blocks, threads and
  * shards do not change it. */
 
-/* Masks: state_bytes_per_cell is 1. A number is dropped if its 16 random bits are below the
- * threshold, which is the rate · 2^16, rounded. */
+/* Masks: a bit a number, rows one behind the other; state_bytes_per_row is
+ * fi_op_mask_row_bytes(columns) and state_bytes FI_OP_MASK_END. A number is dropped if its 16 random
+ * bits are below the threshold, which is the rate · 2^16, rounded. */
+#define FI_OP_MASK_END 8 /* bytes that may be read behind a mask */
+static inline size_t fi_op_mask_row_bytes(int64_t cols) {
+    return (size_t)(cols + 7) / 8;
+}
 #define FI_OP_DROP_ALL 65536u
 static inline uint32_t fi_op_threshold(double rate) {
     return (uint32_t)floor(rate * FI_OP_DROP_ALL + 0.5);
@@ -82,11 +89,26 @@ static inline fi_real fi_op_keep_scale(uint32_t threshold) {
 /* Nothing is drawn for a threshold that drops nothing or everything. */
 #define fi_op_draw_mask FI_T(fi_op_draw_mask)
 void fi_op_draw_mask(const struct fanin_step *s, uint32_t threshold);
-static inline const uint8_t *fi_op_mask_row(const struct fanin_step *s, const struct fanin_block *b,
-                                            int64_t row) {
-    return (const uint8_t *)s->state + (b->row0 + row) * s->y->cols + b->col0;
+/* The first of a block's row. */
+static inline int64_t fi_op_mask_at(const struct fanin_step *s, const struct fanin_block *b,
+                                    int64_t row) {
+    return (b->row0 + row) * s->y->cols + b->col0;
 }
-/* y = mask ? x · scale : 0, so that what is dropped is 0 even if it was infinite. */
+static inline bool fi_op_mask_bit(const uint8_t *mask, int64_t at) {
+    return mask[at / 8] >> at % 8 & 1;
+}
+/* The 32 bits from `at` on, of which those behind the mask's last mean nothing. */
+static inline uint32_t fi_op_mask_bits(const uint8_t *mask, int64_t at) {
+    const uint64_t bit = (uint64_t)at;
+    uint64_t bits;
+    memcpy(&bits, mask + bit / 8, sizeof bits);
+    return (uint32_t)(bits >> bit % 8);
+}
+/* y[i] = bit at + i of the mask ? x[i] · scale : dropped, i < n; x may be y. */
+#define fi_op_pick FI_T(fi_op_pick)
+void fi_op_pick(const uint8_t *mask, int64_t at, fi_real scale, fi_real dropped, const fi_real *x,
+                fi_real *y, int64_t n);
+/* A block of y = mask ? x · scale : 0, so that what is dropped is 0 even if it was infinite. */
 #define fi_op_apply_mask FI_T(fi_op_apply_mask)
 void fi_op_apply_mask(const struct fanin_step *s, const struct fanin_block *b, fi_real scale,
                       const fi_real *x, int64_t ldx, fi_real *y, int64_t ldy);

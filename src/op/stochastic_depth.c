@@ -31,7 +31,7 @@ static const struct fanin_attr_spec attrs[] = {
 
 static enum fanin_status infer(struct fanin_infer *io) {
     FI_TRY(fi_op_infer_same(io));
-    io->state_bytes_per_row = 1;
+    io->state_bytes_per_row = 1; /* of which a bit is used */
     return FANIN_OK;
 }
 
@@ -51,11 +51,9 @@ static double second_moment(const void *attrs_) {
 static void prepare(const struct fanin_step *s) {
     if (!s->training) return;
     const struct stochastic_depth *a = s->attrs;
-    uint8_t *keep = s->state;
     const int64_t n = a->mode == ROW ? s->rows : 1;
     const int64_t first = a->mode == ROW ? 0 : -s->row0; /* fi_op_keep counts from row0 */
-    fi_op_keep(s, first, n, 1, threshold_of(a), keep);
-    for (int64_t r = n; r < s->rows; r++) keep[r] = keep[0];
+    fi_op_keep(s, first, n, 1, threshold_of(a), s->state);
 }
 
 static void apply(const struct fanin_step *s, const struct fanin_block *b, const fi_real *x,
@@ -65,10 +63,10 @@ static void apply(const struct fanin_step *s, const struct fanin_block *b, const
         fi_op_copy(b, x, ldx, y, ldy);
         return;
     }
-    const uint8_t *keep = (const uint8_t *)s->state + b->row0;
+    const bool each = ((const struct stochastic_depth *)s->attrs)->mode == ROW;
     const fi_real scale = fi_op_keep_scale(threshold);
     for (int64_t r = 0; r < b->rows; r++, x += ldx, y += ldy) {
-        if (keep[r]) {
+        if (fi_op_mask_bit(s->state, each ? b->row0 + r : 0)) {
             FI_IVDEP
             for (int64_t c = 0; c < b->cols; c++) y[c] = x[c] * scale;
         } else {
