@@ -150,6 +150,53 @@ static void blocks_and_shards(void **state) {
     fanin_ctx_free(ctx);
 }
 
+/* By the definition: number i of the global batch has 16-bit half i % 2 of word i / 2. */
+static bool kept(const struct op_run *run, int64_t row, int64_t col) {
+    const int64_t index = (run->s.row0 + row) * run->y.cols + col;
+    uint32_t words[4];
+    if (run->s.switches) return run->s.switches[col];
+    fi_philox(run->s.key, run->s.step, (uint64_t)index / 8, words);
+    return (words[index / 2 % 4] >> index % 2 * 16 & 0xFFFF) >= 19661; /* 0.3 · 2^16 */
+}
+
+static void check_blocks(struct op_run *run, int64_t wide) {
+    const int64_t rows = run->s.rows, cols = run->y.cols;
+    test_fill(&run->y, 7);
+    for (int64_t r = 0; r < rows; r += 2)
+        for (int64_t c = 0; c < cols; c += wide)
+            op_forward_block(run, &(struct fanin_block){.row0 = r,
+                                                        .rows = FI_MIN(2, rows - r),
+                                                        .col0 = c,
+                                                        .cols = FI_MIN(wide, cols - c)});
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t c = 0; c < cols; c++)
+            assert_int_equal(*test_at(&run->y, r, c) != 0, kept(run, r, c));
+}
+
+/* Rows and blocks that begin at any bit of the mask, drawn and given, on every tier. */
+static void the_mask_is_what_is_defined(void **state) {
+    (void)state;
+    static const int64_t widths[] = {1, 7, 31, 33, 64, 77, 533};
+    static const int64_t blocks[] = {1, 13, 32, 48, 1000};
+    uint8_t switches[533];
+    for (int i = 0; i < FI_COUNT(switches); i++) switches[i] = i % 3 == 1 || i % 7 == 0;
+    FOR_EACH_TIER(ctx, 1)
+    for (int w = 0; w < FI_COUNT(widths); w++) {
+        struct op_run run;
+        create(&run, ctx, 0.3, 5, widths[w]);
+        test_fill(&run.x[0], 1);
+        for (int b = 0; b < FI_COUNT(blocks); b++)
+            for (int shard = 0; shard < 2; shard++) {
+                run.s.row0 = shard * 3;
+                run.s.switches = NULL;
+                check_blocks(&run, blocks[b]);
+                run.s.switches = switches;
+                check_blocks(&run, blocks[b]);
+            }
+        op_run_free(&run);
+    }
+}
+
 /* Another step or node has a mask that is independent of the first: they agree where chance lets
  * them. */
 static void steps_and_nodes_differ(void **state) {
@@ -200,6 +247,7 @@ static struct CMUnitTest tests[] = {
     cmocka_unit_test(keeps_the_mean),    cmocka_unit_test(scale_of_the_rounded_rate),
     cmocka_unit_test(exact_rates),       cmocka_unit_test(identity_in_inference),
     cmocka_unit_test(blocks_and_shards), cmocka_unit_test(steps_and_nodes_differ),
+    cmocka_unit_test(the_mask_is_what_is_defined),
     cmocka_unit_test(same_bits)};
 
 int main(void) {
