@@ -21,6 +21,7 @@
 #include "op/op.h"
 
 #define STRIP 64 /* columns worked on together; the grain of a thread's work */
+#define GROUP 32 /* of them, whose sums stay in registers while the rows are walked */
 
 struct batch_norm {
     double momentum; /* NaN: cumulative average */
@@ -122,21 +123,67 @@ static bool next_strip(struct strip *t) {
     return t->cols > 0;
 }
 
-/* cell[i] = the number of column i's channel, counted from the task's first. */
+/* Calls f(i, c) for columns i of a strip, c their channels, counted from the task's first. */
+#define EACH_COLUMN(t, f)                                                                          \
+    do {                                                                                           \
+        if ((t)->positions == 1) {                                                                 \
+            for (int64_t i_ = 0; i_ < (t)->cols; i_++) f(i_, i_);                                  \
+            break;                                                                                 \
+        }                                                                                          \
+        int64_t c_ = (t)->col0 / (t)->positions - (t)->c0;                                         \
+        int64_t left_ = (t)->positions - (t)->col0 % (t)->positions;                               \
+        for (int64_t i_ = 0; i_ < (t)->cols; i_++) {                                               \
+            f(i_, c_);                                                                             \
+            if (--left_ == 0) c_++, left_ = (t)->positions;                                        \
+        }                                                                                          \
+    } while (0)
+
+/* cell[i] = the number of column i's channel. */
 static void spread(const struct strip *t, const double *channel, double *cell) {
-    if (t->positions == 1) {
-        for (int64_t i = 0; i < t->cols; i++) cell[i] = channel[i];
-        return;
-    }
-    for (int64_t i = 0; i < t->cols; i++) cell[i] = channel[(t->col0 + i) / t->positions - t->c0];
+#define TAKE(i, c) cell[i] = channel[c]
+    EACH_COLUMN(t, TAKE);
+}
+static void spread_real(const struct strip *t, const double *channel, fi_real *cell) {
+#define TAKE_REAL(i, c) cell[i] = (fi_real)channel[c]
+    EACH_COLUMN(t, TAKE_REAL);
+}
+/* As a pair whose sum is right to the last bits. */
+static void spread_pair(const struct strip *t, const double *channel, fi_real *high, fi_real *low) {
+#define TAKE_LOW(i, c) low[i] = (fi_real)(channel[c] - (double)high[i])
+    spread_real(t, channel, high);
+    EACH_COLUMN(t, TAKE_LOW);
 }
 
 /* channel += the sums of its columns. */
 static void fold(const struct strip *t, const double *cell, double *channel) {
-    for (int64_t i = 0; i < t->cols; i++) channel[(t->col0 + i) / t->positions - t->c0] += cell[i];
+#define ADD(i, c) channel[c] += cell[i]
+    EACH_COLUMN(t, ADD);
 }
 
+/* Calls f(first, columns) for the groups of a strip, the columns a constant but for the last. */
+#define EACH_GROUP(cols, f)                                                                        \
+    do {                                                                                           \
+        int64_t first_ = 0;                                                                        \
+        for (; first_ + GROUP <= (cols); first_ += GROUP) f(first_, GROUP);                        \
+        if (first_ < (cols)) f(first_, (int)((cols)-first_));                                      \
+    } while (0)
+
 /* ---- forward --------------------------------------------------------------------------------------- */
+
+/* sum[i] = Σ_r (x[r][i] - shift[i]), or with `square` of its square; n columns. */
+__attribute__((always_inline)) static inline void column_sums(const struct job *j, const fi_real *x,
+                                                              const double *shift, bool square,
+                                                              double *sum, int n) {
+    const int64_t ld = j->s->x[0]->ld;
+    double cell[GROUP], at[GROUP];
+    for (int i = 0; i < n; i++) cell[i] = 0, at[i] = shift[i];
+    for (int64_t r = 0; r < j->s->rows; r++, x += ld)
+        for (int i = 0; i < n; i++) {
+            const double d = (double)x[i] - at[i];
+            cell[i] += square ? d * d : d;
+        }
+    for (int i = 0; i < n; i++) sum[i] = cell[i];
+}
 
 /* sum[channel] = Σ (x - shift), or with `square` Σ (x - shift)². */
 static void shifted_sums(const struct job *j, int64_t task, const double *shift, bool square,
@@ -147,17 +194,13 @@ static void shifted_sums(const struct job *j, int64_t task, const double *shift,
     do {
         double cell[STRIP], at[STRIP];
         spread(&t, shift, at);
-        for (int64_t i = 0; i < t.cols; i++) cell[i] = 0;
-        for (int64_t r = 0; r < j->s->rows; r++) {
-            const fi_real *row = x->data + r * x->ld + t.col0;
-            if (square)
-                for (int64_t i = 0; i < t.cols; i++) {
-                    const double d = (double)row[i] - at[i];
-                    cell[i] += d * d;
-                }
-            else
-                for (int64_t i = 0; i < t.cols; i++) cell[i] += (double)row[i] - at[i];
-        }
+        const fi_real *first = x->data + t.col0;
+#define PLAIN(i, n) column_sums(j, first + (i), at + (i), false, cell + (i), n)
+#define SQUARE(i, n) column_sums(j, first + (i), at + (i), true, cell + (i), n)
+        if (square)
+            EACH_GROUP(t.cols, SQUARE);
+        else
+            EACH_GROUP(t.cols, PLAIN);
         fold(&t, cell, sum);
     } while (next_strip(&t));
 }
@@ -177,41 +220,49 @@ static void pool(const struct job *j, int64_t k, double mean, double squares) {
 static void measure(const struct job *j, int64_t task) {
     const struct strip t = first_strip(j, task);
     const double new_part = j->new_part;
-    double mean[STRIP], sum[STRIP];
+    double mean[STRIP] = {0}, sum[STRIP];
     for (int64_t c = 0; c < t.n; c++) mean[c] = (double)j->s->x[0]->data[(t.c0 + c) * j->positions];
     shifted_sums(j, task, mean, false, sum);
     for (int64_t c = 0; c < t.n; c++) mean[c] += sum[c] / j->m;
     shifted_sums(j, task, mean, true, sum);
+    double *restrict kept_mean = j->mean + t.c0, *restrict inv_std = j->inv_std + t.c0;
+    fi_real *restrict running_mean = j->running_mean + t.c0;
+    fi_real *restrict running_var = j->running_var + t.c0;
     for (int64_t c = 0; c < t.n; c++) {
-        const int64_t k = t.c0 + c;
+        kept_mean[c] = mean[c];
+        inv_std[c] = 1 / sqrt(sum[c] / j->m + j->a->eps);
+    }
+    for (int64_t c = 0; c < t.n && j->s->pool; c++) pool(j, t.c0 + c, mean[c], sum[c]);
+    if (j->s->pool) return;
+    for (int64_t c = 0; c < t.n; c++) {
         const double unbiased = sum[c] / FI_MAX(1, j->m - 1);
-        j->mean[k] = mean[c];
-        j->inv_std[k] = 1 / sqrt(sum[c] / j->m + j->a->eps);
-        if (j->s->pool) {
-            pool(j, k, mean[c], sum[c]);
-            continue;
-        }
-        j->running_mean[k] =
-            (fi_real)((1 - new_part) * (double)j->running_mean[k] + new_part * mean[c]);
-        j->running_var[k] =
-            (fi_real)((1 - new_part) * (double)j->running_var[k] + new_part * unbiased);
+        running_mean[c] = (fi_real)((1 - new_part) * (double)running_mean[c] + new_part * mean[c]);
+        running_var[c] = (fi_real)((1 - new_part) * (double)running_var[c] + new_part * unbiased);
     }
 }
 
 /* The statistics that x is normalized by: of the batch in training, else the running ones. */
 static void normalizer(const struct job *j, const struct strip *t, double *mean, double *inv_std) {
-    for (int64_t c = 0; c < t->n; c++) {
-        const int64_t k = t->c0 + c;
-        mean[c] = j->s->training ? j->mean[k] : (double)j->running_mean[k];
-        inv_std[c] =
-            j->s->training ? j->inv_std[k] : 1 / sqrt((double)j->running_var[k] + j->a->eps);
+    for (int64_t c = 0; c < t->n && j->s->training; c++) {
+        mean[c] = j->mean[t->c0 + c];
+        inv_std[c] = j->inv_std[t->c0 + c];
+    }
+    for (int64_t c = 0; c < t->n && !j->s->training; c++) {
+        mean[c] = (double)j->running_mean[t->c0 + c];
+        inv_std[c] = 1 / sqrt((double)j->running_var[t->c0 + c] + j->a->eps);
     }
 }
 
-static void split(const double *value, int64_t n, fi_real *high, fi_real *low) {
-    for (int64_t i = 0; i < n; i++) {
-        high[i] = (fi_real)value[i];
-        low[i] = (fi_real)(value[i] - (double)high[i]);
+/* y = (x - high - low) a + b; n columns. */
+__attribute__((always_inline)) static inline void
+normalize(const struct job *j, const fi_real *x, fi_real *y, const fi_real *high_,
+          const fi_real *low_, const fi_real *a_, const fi_real *b_, int n) {
+    const int64_t ldx = j->s->x[0]->ld, ldy = j->s->y->ld;
+    fi_real high[GROUP], low[GROUP], a[GROUP], b[GROUP];
+    for (int i = 0; i < n; i++) high[i] = high_[i], low[i] = low_[i], a[i] = a_[i], b[i] = b_[i];
+    for (int64_t r = 0; r < j->s->rows; r++, x += ldx, y += ldy) {
+        FI_IVDEP
+        for (int i = 0; i < n; i++) y[i] = fi_fma((x[i] - high[i]) - low[i], a[i], b[i]);
     }
 }
 
@@ -219,7 +270,7 @@ static void forward_task(void *arg, int64_t task) {
     const struct job *j = arg;
     const struct fanin_tensor *x = j->s->x[0], *y = j->s->y;
     struct strip t = first_strip(j, task);
-    double mean[STRIP], inv_std[STRIP], scale[STRIP], shift[STRIP], cell[STRIP];
+    double mean[STRIP], inv_std[STRIP], scale[STRIP], shift[STRIP];
     if (j->s->training) measure(j, task);
     normalizer(j, &t, mean, inv_std);
     for (int64_t c = 0; c < t.n; c++) {
@@ -228,19 +279,13 @@ static void forward_task(void *arg, int64_t task) {
     }
     do {
         fi_real high[STRIP], low[STRIP], a[STRIP], b[STRIP];
-        spread(&t, mean, cell);
-        split(cell, t.cols, high, low);
-        spread(&t, scale, cell);
-        for (int64_t i = 0; i < t.cols; i++) a[i] = (fi_real)cell[i];
-        spread(&t, shift, cell);
-        for (int64_t i = 0; i < t.cols; i++) b[i] = (fi_real)cell[i];
-        for (int64_t r = 0; r < j->s->rows; r++) {
-            const fi_real *from = x->data + r * x->ld + t.col0;
-            fi_real *to = y->data + r * y->ld + t.col0;
-            FI_IVDEP
-            for (int64_t i = 0; i < t.cols; i++)
-                to[i] = fi_fma((from[i] - high[i]) - low[i], a[i], b[i]);
-        }
+        spread_pair(&t, mean, high, low);
+        spread_real(&t, scale, a);
+        spread_real(&t, shift, b);
+#define NORMALIZE(i, n)                                                                            \
+    normalize(j, x->data + t.col0 + (i), y->data + t.col0 + (i), high + (i), low + (i), a + (i),   \
+              b + (i), n)
+        EACH_GROUP(t.cols, NORMALIZE);
     } while (next_strip(&t));
 }
 
@@ -257,6 +302,21 @@ static int statistics(const struct fanin_step *s, int64_t c, struct fanin_statis
 
 /* ---- backward -------------------------------------------------------------------------------------- */
 
+/* sum[i] = Σ_r g[r][i], product[i] = Σ_r g[r][i] (x[r][i] - mean[i]); n columns. */
+__attribute__((always_inline)) static inline void
+column_products(const struct job *j, const fi_real *x, const fi_real *g, const double *mean,
+                double *product, double *sum, int n) {
+    const int64_t ldx = j->s->x[0]->ld, ldg = j->s->dy->ld;
+    double cell[GROUP], plain[GROUP], at[GROUP];
+    for (int i = 0; i < n; i++) cell[i] = plain[i] = 0, at[i] = mean[i];
+    for (int64_t r = 0; r < j->s->rows; r++, x += ldx, g += ldg)
+        for (int i = 0; i < n; i++) {
+            plain[i] += (double)g[i];
+            cell[i] += (double)g[i] * ((double)x[i] - at[i]);
+        }
+    for (int i = 0; i < n; i++) product[i] = cell[i], sum[i] = plain[i];
+}
+
 /* dbeta[channel] = Σ dy, dgamma[channel] = Σ dy (x - mean) / std. */
 static void gradient_sums(const struct job *j, int64_t task, const double *mean,
                           const double *inv_std, double *dgamma, double *dbeta) {
@@ -266,45 +326,48 @@ static void gradient_sums(const struct job *j, int64_t task, const double *mean,
     do {
         double at[STRIP], product[STRIP], sum[STRIP];
         spread(&t, mean, at);
-        for (int64_t i = 0; i < t.cols; i++) product[i] = sum[i] = 0;
-        for (int64_t r = 0; r < j->s->rows; r++) {
-            const fi_real *row = x->data + r * x->ld + t.col0;
-            const fi_real *g = dy->data + r * dy->ld + t.col0;
-            for (int64_t i = 0; i < t.cols; i++) {
-                sum[i] += (double)g[i];
-                product[i] += (double)g[i] * ((double)row[i] - at[i]);
-            }
-        }
+        const fi_real *first = x->data + t.col0, *g = dy->data + t.col0;
+#define PRODUCTS(i, n) \
+    column_products(j, first + (i), g + (i), at + (i), product + (i), sum + (i), n)
+        EACH_GROUP(t.cols, PRODUCTS);
         fold(&t, product, dgamma);
         fold(&t, sum, dbeta);
     } while (next_strip(&t));
     for (int64_t c = 0; c < t.n; c++) dgamma[c] *= inv_std[c];
 }
 
+/* dx = k (dy - down - (x - high - low) tilt); n columns. */
+__attribute__((always_inline)) static inline void
+turn_back(const struct job *j, int64_t col, const fi_real *high_, const fi_real *low_,
+          const fi_real *down_, const fi_real *tilt_, const fi_real *k_, int n) {
+    const struct fanin_tensor *x = j->s->x[0], *dy = j->s->dy, *dx = j->s->dx[0];
+    fi_real high[GROUP], low[GROUP], down[GROUP], tilt[GROUP], k[GROUP];
+    for (int i = 0; i < n; i++) {
+        high[i] = high_[i], low[i] = low_[i], down[i] = down_[i];
+        tilt[i] = -tilt_[i], k[i] = k_[i];
+    }
+    for (int64_t r = 0; r < j->s->rows; r++) {
+        const fi_real *row = x->data + r * x->ld + col, *g = dy->data + r * dy->ld + col;
+        fi_real *to = dx->data + r * dx->ld + col;
+        FI_IVDEP
+        for (int i = 0; i < n; i++)
+            to[i] = k[i] * fi_fma((row[i] - high[i]) - low[i], tilt[i], g[i] - down[i]);
+    }
+}
+
 /* dx = scale (dy - down - (x - mean) tilt) */
 static void input_gradient(const struct job *j, int64_t task, const double *mean,
                            const double *scale, const double *down, const double *tilt) {
-    const struct fanin_tensor *x = j->s->x[0], *dy = j->s->dy, *dx = j->s->dx[0];
     struct strip t = first_strip(j, task);
     do {
-        double cell[STRIP];
         fi_real high[STRIP], low[STRIP], a[STRIP], b[STRIP], k[STRIP];
-        spread(&t, mean, cell);
-        split(cell, t.cols, high, low);
-        spread(&t, down, cell);
-        for (int64_t i = 0; i < t.cols; i++) a[i] = (fi_real)cell[i];
-        spread(&t, tilt, cell);
-        for (int64_t i = 0; i < t.cols; i++) b[i] = (fi_real)-cell[i];
-        spread(&t, scale, cell);
-        for (int64_t i = 0; i < t.cols; i++) k[i] = (fi_real)cell[i];
-        for (int64_t r = 0; r < j->s->rows; r++) {
-            const fi_real *row = x->data + r * x->ld + t.col0;
-            const fi_real *g = dy->data + r * dy->ld + t.col0;
-            fi_real *to = dx->data + r * dx->ld + t.col0;
-            FI_IVDEP
-            for (int64_t i = 0; i < t.cols; i++)
-                to[i] = k[i] * fi_fma((row[i] - high[i]) - low[i], b[i], g[i] - a[i]);
-        }
+        spread_pair(&t, mean, high, low);
+        spread_real(&t, down, a);
+        spread_real(&t, tilt, b);
+        spread_real(&t, scale, k);
+#define TURN_BACK(i, n)                                                                            \
+    turn_back(j, t.col0 + (i), high + (i), low + (i), a + (i), b + (i), k + (i), n)
+        EACH_GROUP(t.cols, TURN_BACK);
     } while (next_strip(&t));
 }
 
