@@ -38,7 +38,7 @@ double fi_sum_squares(const fi_real *x, int64_t n) {
  * put unrolled selects back into vectors. */
 #define MAX_LANES 32
 
-/* Comparisons pass NaN by, so it is looked for apart: what is added up is NaN if any number is not
+/* Comparisons pass NaN by, so it is looked for apart: the sum of 0 x is NaN if any number is not
  * finite, in which case a second look tells. */
 fi_real fi_max(const fi_real *x, int64_t n) {
     fi_real m[MAX_LANES], odd[MAX_LANES] = {0}, max = -(fi_real)INFINITY, any = 0;
@@ -48,7 +48,7 @@ fi_real fi_max(const fi_real *x, int64_t n) {
         for (; i + MAX_LANES <= n; i += MAX_LANES)
             for (int l = 0; l < MAX_LANES; l++) {
                 m[l] = x[i + l] > m[l] ? x[i + l] : m[l];
-                odd[l] += x[i + l] * 0;
+                odd[l] = fi_fma(x[i + l], 0, odd[l]);
             }
         for (int l = 0; l < MAX_LANES; l++) {
             max = m[l] > max ? m[l] : max;
@@ -57,7 +57,7 @@ fi_real fi_max(const fi_real *x, int64_t n) {
     }
     for (; i < n; i++) {
         max = x[i] > max ? x[i] : max;
-        any += x[i] * 0;
+        any = fi_fma(x[i], 0, any);
     }
     if (any == 0) return max;
     for (i = 0; i < n; i++)

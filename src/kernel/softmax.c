@@ -11,24 +11,39 @@
 
 #define RUN 512 /* a multiple of FI_LANES */
 
+/* y = exp(x - max), s += y in each lane; what is behind `n` or at `gap` counts as 0. */
+__attribute__((always_inline)) static inline void exp_lanes(const fi_real *x, fi_real max, int n,
+                                                            int gap, fi_real *y, fi_real *s) {
+    FI_IVDEP
+    for (int l = 0; l < FI_LANES; l++) {
+        const fi_real e = fi_r_exp_down(x[l] - max);
+        const fi_real term = ((l < n) & (l != gap)) ? e : 0;
+        y[l] = term;
+        s[l] += term;
+    }
+}
+
+/* One run. The sum is fi_sum's, whose 16 chains here advance while the next exponentials are
+ * computed. */
+static fi_real exp_run(const fi_real *x, int n, fi_real max, int gap, fi_real *y) {
+    fi_real s[FI_LANES] = {0};
+    for (int c = 0; c < n; c += FI_LANES)
+        if (c + FI_LANES <= n && (gap < c || gap >= c + FI_LANES))
+            exp_lanes(x + c, max, FI_LANES, -1, y + c, s);
+        else
+            exp_lanes(x + c, max, n - c, gap - c, y + c, s);
+    return fi_sum(s, FI_LANES);
+}
+
 double fi_exp_row(const fi_real *x, int64_t cols, fi_real max, int64_t skip, fi_real *skipped,
                   fi_real *y) {
-    fi_real all[RUN], scratch[RUN];
+    fi_real scratch[RUN];
     double sum = 0;
+    if (skip >= 0) *skipped = fi_r_exp_down(x[skip] - max);
     for (int64_t c0 = 0; c0 < cols; c0 += RUN) {
         const int n = (int)FI_MIN(RUN, cols - c0);
-        const int padded = (n + FI_LANES - 1) / FI_LANES * FI_LANES;
         const int gap = skip >= c0 && skip < c0 + n ? (int)(skip - c0) : -1;
-        const fi_real *in = x + c0;
-        fi_real *out = y ? y + c0 : scratch;
-        FI_IVDEP
-        for (int c = 0; c < padded; c++) {
-            const fi_real e = fi_r_exp(in[c] - max);
-            all[c] = e;
-            out[c] = ((c < n) & (c != gap)) ? e : 0;
-        }
-        if (gap >= 0) *skipped = all[gap];
-        sum += (double)fi_sum(out, padded);
+        sum += (double)exp_run(x + c0, n, max, gap, y ? y + c0 : scratch);
     }
     return sum;
 }
