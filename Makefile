@@ -60,10 +60,11 @@ format:
 bench:
 	@tools/setup bench
 	@$(CMAKE) >/dev/null
-	@$(NINJA) bench_gemm bench_step bench_records
+	@$(NINJA) bench_gemm bench_step bench_records bench_init
 	@$(BUILD)/bench/bench_gemm
 	@$(BUILD)/bench/bench_step
 	@$(BUILD)/bench/bench_records
+	@$(BUILD)/bench/bench_init
 
 install: all
 	@$(CMAKE) -DCMAKE_INSTALL_PREFIX=$(PREFIX) >/dev/null

@@ -72,15 +72,15 @@ static const fi_real *row_of(const struct fanin_tensor *t, int64_t r) {
 static void forward_task(void *arg, int64_t i) {
     const struct work *w = arg;
     const struct fanin_block b = {.row0 = i * BLOCK_ROWS, .rows = BLOCK_ROWS, .cols = COLS};
-    w->op->forward_block(&w->step, &b, row_of(&w->x, b.row0), w->x.ld,
-                         w->y.data + b.row0 * w->y.ld, w->y.ld);
+    w->op->forward_block(&w->step, &b, row_of(&w->x, b.row0), w->x.ld, w->y.data + b.row0 * w->y.ld,
+                         w->y.ld);
 }
 static void backward_task(void *arg, int64_t i) {
     const struct work *w = arg;
     const struct fanin_block b = {.row0 = i * BLOCK_ROWS, .rows = BLOCK_ROWS, .cols = COLS};
     w->op->backward_block(&w->step, &b, row_of(&w->x, b.row0), w->x.ld, row_of(&w->y, b.row0),
-                          w->y.ld, row_of(&w->dy, b.row0), w->dy.ld,
-                          w->dx.data + b.row0 * w->dx.ld, w->dx.ld);
+                          w->y.ld, row_of(&w->dy, b.row0), w->dy.ld, w->dx.data + b.row0 * w->dx.ld,
+                          w->dx.ld);
 }
 
 /* As the engine decides about threads. */
@@ -311,8 +311,8 @@ static void bench_optim(struct update *u, const struct fanin_rule *rule, struct 
     best(2, both, u, seconds, t);
     const double bytes = sizeof(fi_real) * (3.0 + 2.0 * u->states) * PARAMS;
     printf("%-15s%-9s %6d %9.3f %9.3f %9.3f %9.1f %9.0f%%\n", rule->name,
-           rule->n_attrs ? " momentum" : "", u->states, 1e9 * t[0] / PARAMS, 1e3 * t[0],
-           1e3 * t[1], 1e-9 * bytes / t[0], 100 * t[1] / t[0]);
+           rule->n_attrs ? " momentum" : "", u->states, 1e9 * t[0] / PARAMS, 1e3 * t[0], 1e3 * t[1],
+           1e-9 * bytes / t[0], 100 * t[1] / t[0]);
     fflush(stdout);
 }
 
@@ -335,10 +335,9 @@ static void bench_optims(fanin_ctx *ctx, double seconds) {
         bench_optim(&u, &(struct fanin_rule){.name = record->name}, &arena, seconds);
         for (const struct fanin_attr_spec *a = record->attrs; a->name; a++)
             if (strcmp(a->name, momentum->name) == 0)
-                bench_optim(&u,
-                            &(struct fanin_rule){
-                                .name = record->name, .attrs = momentum, .n_attrs = 1},
-                            &arena, seconds);
+                bench_optim(
+                    &u, &(struct fanin_rule){.name = record->name, .attrs = momentum, .n_attrs = 1},
+                    &arena, seconds);
     }
     fi_arena_free(&arena);
 }

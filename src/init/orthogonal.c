@@ -9,10 +9,11 @@
  * transpose of a tall one.
  *
  * Householder's reflections H = I - tau v vᵀ, in double. Columns stand in groups of 8, [m][8], one
- * vector of numbers a row: a group is factored by itself, then its 8 reflections pass over each of
- * the later groups, group by group on the threads. Each group's arithmetic is a fixed chain, so the
- * bits depend neither on threads nor on the width of vectors. Q comes from the reflections in
- * reverse, applied to columns of the identity.
+ * vector of numbers a row, and groups in panels of 4: a panel is factored, then its 32 reflections
+ * pass over each of the later groups, group by group on the threads. Panel and group fit L2; a
+ * reflection is one pass over the group, which also takes the next one's sums. Each group's
+ * arithmetic is a fixed chain, so the bits depend neither on threads nor on the width of vectors. Q
+ * comes from the reflections in reverse, applied to columns of the identity.
  *
  * Saxe, McClelland & Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep linear
  * neural networks", ICLR 2014.
@@ -22,7 +23,10 @@
 #include "init/init.h"
 
 #define GROUP 8
+#define PANEL 4  /* groups whose reflections are applied together */
 #define CHAINS 4 /* sums in flight, enough to hide the latency of an addition */
+
+typedef double wide __attribute__((vector_size(GROUP * sizeof(double)), may_alias));
 
 struct orthogonal {
     struct fanin_gain gain;
@@ -42,23 +46,69 @@ struct work {
     double *tau, *sign;                /* of each reflection; of the diagonal of R */
     fi_real *w;                        /* what is asked for */
     int64_t row_stride, column_stride; /* of Q in w */
-    int64_t current;                   /* the group that is done */
+    int64_t current;                   /* the first group of the panel in work */
 };
 
-/* c <- c - tau v (vᵀ c) for the 8 columns of c, rows [0, m). */
-static void reflect(const double *v, double tau, int64_t m, double *restrict c) {
-    double sums[CHAINS][GROUP] = {{0}};
-    int64_t i = 0;
+/* A reflection in work: v, which begins at row `first`. */
+struct reflection {
+    const double *v; /* v[i] belongs to row i */
+    double tau;
+    int64_t first;
+};
+
+static struct reflection reflection_of(const struct work *q, int64_t k) {
+    return (struct reflection){.v = q->v + k * q->m, .tau = q->tau[k], .first = k};
+}
+
+/* c <- c - v s from row old->first on, s = *sums, and *sums = tau vᵀ c of the reflection that comes
+ * next, in one pass over the rows; either may be NULL. Rows `first` + i of the next one are added
+ * in chain i % 4, those behind the last whole four in the first chain. */
+__attribute__((always_inline)) static inline void sweep(const struct reflection *old,
+                                                        const struct reflection *next, int64_t m,
+                                                        wide *restrict c, wide *sums) {
+    const wide s = *sums, zero = {0};
+    const int64_t begin = next ? next->first : m;
+    wide chain[CHAINS] = {zero, zero, zero, zero};
+    int64_t i = begin;
+    for (int64_t r = old ? old->first : m; r < begin; r++) c[r] -= old->v[r] * s;
+    if (next && old && old->first > begin && i + CHAINS <= m) /* rows that the old one leaves */
+        for (int k = 0; k < CHAINS; k++, i++) {
+            if (i >= old->first) c[i] -= old->v[i] * s;
+            chain[k] += next->v[i] * c[i];
+        }
     for (; i + CHAINS <= m; i += CHAINS)
-        for (int k = 0; k < CHAINS; k++)
-            for (int l = 0; l < GROUP; l++) sums[k][l] += v[i + k] * c[(i + k) * GROUP + l];
-    for (; i < m; i++)
-        for (int l = 0; l < GROUP; l++) sums[0][l] += v[i] * c[i * GROUP + l];
-    double s[GROUP];
-    for (int l = 0; l < GROUP; l++)
-        s[l] = tau * ((sums[0][l] + sums[1][l]) + (sums[2][l] + sums[3][l]));
-    for (i = 0; i < m; i++)
-        for (int l = 0; l < GROUP; l++) c[i * GROUP + l] -= v[i] * s[l];
+#pragma GCC unroll 4
+        for (int k = 0; k < CHAINS; k++) {
+            wide row = c[i + k];
+            if (old) c[i + k] = row -= old->v[i + k] * s;
+            chain[k] += next->v[i + k] * row;
+        }
+    for (; i < m; i++) {
+        if (old && i >= old->first) c[i] -= old->v[i] * s;
+        chain[0] += next->v[i] * c[i];
+    }
+    if (next) *sums = next->tau * ((chain[0] + chain[1]) + (chain[2] + chain[3]));
+}
+
+/* Reflection `k` done and `next` begun (-1: none) on the columns of a group. */
+static void pass(const struct work *q, int64_t k, int64_t next, int64_t g, wide *sums) {
+    wide *c = (wide *)(void *)(q->a + g * q->m * GROUP);
+    const struct reflection now = reflection_of(q, FI_MAX(k, 0));
+    const struct reflection then = reflection_of(q, FI_MAX(next, 0));
+    if (k < 0)
+        sweep(NULL, &then, q->m, c, sums);
+    else if (next < 0)
+        sweep(&now, NULL, q->m, c, sums);
+    else
+        sweep(&now, &then, q->m, c, sums);
+}
+
+/* Reflections first .. last-1 over the columns of a group: each pass applies one and takes the sums
+ * of the next. */
+static void reflect(const struct work *q, int64_t first, int64_t last, int64_t g) {
+    wide sums = {0};
+    for (int64_t k = first - 1; k < last; k++)
+        pass(q, k < first ? -1 : k, k + 1 < last ? k + 1 : -1, g, &sums);
 }
 
 /* Draws group g: numbers of column j begin at an even place of the stream, as pairs do. */
@@ -89,47 +139,67 @@ static void find_reflection(const struct work *q, int64_t k) {
     q->sign[k] = -copysign(1, first);
 }
 
-static void reflect_group(const struct work *q, int64_t k, double *group) {
-    reflect(q->v + k * q->m + k, q->tau[k], q->m - k, group + k * GROUP);
-}
-
-/* The reflections of the current group over a later one. */
+/* The reflections of the current panel over a group behind it. */
 static void update_group(void *arg, int64_t i) {
     const struct work *q = arg;
-    double *group = q->a + (q->current + 1 + i) * q->m * GROUP;
-    for (int64_t k = q->current * GROUP; k < (q->current + 1) * GROUP; k++)
-        reflect_group(q, k, group);
+    const int64_t behind = q->current + PANEL;
+    reflect(q, q->current * GROUP, behind * GROUP, behind + i);
 }
 
-/* Columns of Q, from those of the identity: reflections behind a column leave it as it is. */
-static void form_group(void *arg, int64_t g) {
-    const struct work *q = arg;
-    const int64_t first = g * GROUP, last = FI_MIN(q->n, first + GROUP);
-    double *group = q->a + g * q->m * GROUP;
-    memset(group, 0, (size_t)(q->m * GROUP) * sizeof *group);
-    for (int64_t j = first; j < last; j++) group[j * GROUP + j - first] = q->sign[j];
-    for (int64_t k = last - 1; k >= 0; k--) reflect_group(q, k, group);
-    for (int64_t j = first; j < last; j++)
+/* Factors the groups of the current panel one after the other. */
+static void factor_panel(const struct work *q) {
+    const int64_t end = FI_MIN(q->groups, q->current + PANEL);
+    for (int64_t g = q->current; g < end; g++) {
+        const int64_t first = g * GROUP, last = FI_MIN(q->n, first + GROUP);
+        for (int64_t k = first; k < last; k++) {
+            find_reflection(q, k);
+            reflect(q, k, k + 1, g);
+        }
+        for (int64_t later = g + 1; later < end; later++) reflect(q, first, last, later);
+    }
+}
+
+/* w's columns of a group of Q. */
+static void hand_over(const struct work *q, int64_t g) {
+    const double *group = q->a + g * q->m * GROUP;
+    for (int64_t j = g * GROUP; j < FI_MIN(q->n, (g + 1) * GROUP); j++)
         for (int64_t i = 0; i < q->m; i++)
             q->w[i * q->row_stride + j * q->column_stride] =
-                (fi_real)(gain(q->r->attrs) * group[i * GROUP + j - first]);
+                (fi_real)(gain(q->r->attrs) * group[i * GROUP + j % GROUP]);
+}
+
+/* Columns of Q, from those of the identity, a panel at a time, so that a reflection is read once
+ * for all its groups. Reflections behind a column leave it as it is. */
+static void form_panel(void *arg, int64_t panel) {
+    const struct work *q = arg;
+    const int64_t g0 = panel * PANEL, n = FI_MIN(PANEL, q->groups - g0);
+    wide sums[PANEL] = {{0}};
+    for (int64_t g = g0; g < g0 + n; g++) {
+        double *group = q->a + g * q->m * GROUP;
+        memset(group, 0, (size_t)(q->m * GROUP) * sizeof *group);
+        for (int64_t j = g * GROUP; j < FI_MIN(q->n, (g + 1) * GROUP); j++)
+            group[j * GROUP + j % GROUP] = q->sign[j];
+    }
+    for (int64_t k = FI_MIN(q->n, (g0 + n) * GROUP) - 1; k >= -1; k--)
+        for (int64_t g = g0; g < g0 + n; g++) {
+            const int64_t last = FI_MIN(q->n, (g + 1) * GROUP);
+            if (k < last) pass(q, k + 1 < last ? k + 1 : -1, k, g, &sums[g - g0]);
+        }
+    for (int64_t g = g0; g < g0 + n; g++) hand_over(q, g);
 }
 
 static void decompose(struct work *q) {
     fanin_ctx *ctx = q->r->ctx;
     const double m = (double)q->m, n = (double)q->n;
     fi_parallel(ctx, q->groups, 20 * m * n, draw_group, q);
-    for (q->current = 0; q->current < q->groups; q->current++) {
-        const int64_t first = q->current * GROUP, last = FI_MIN(q->n, first + GROUP);
-        for (int64_t k = first; k < last; k++) {
-            find_reflection(q, k);
-            reflect_group(q, k, q->a + q->current * q->m * GROUP);
-        }
-        const int64_t later = q->groups - 1 - q->current;
-        fi_parallel(ctx, later, 4.0 * GROUP * GROUP * (m - (double)first) * (double)later,
-                    update_group, q);
+    for (q->current = 0; q->current < q->groups; q->current += PANEL) {
+        factor_panel(q);
+        const int64_t behind = FI_MAX(0, q->groups - q->current - PANEL);
+        const double rows = m - (double)(q->current * GROUP);
+        fi_parallel(ctx, behind, 4.0 * PANEL * GROUP * GROUP * rows * (double)behind, update_group,
+                    q);
     }
-    fi_parallel(ctx, q->groups, 2 * m * n * n, form_group, q);
+    fi_parallel(ctx, (q->groups + PANEL - 1) / PANEL, 2 * m * n * n, form_panel, q);
 }
 
 static enum fanin_status whole(const struct fi_init_request *r, fi_real *w) {

@@ -173,8 +173,9 @@ static inline uint32_t at_least(const uint16_t *halves, uint16_t limit) {
     const __m256i low = _mm256_loadu_si256((const __m256i *)(const void *)halves);
     const __m256i high = _mm256_loadu_si256((const __m256i *)(const void *)(halves + 16));
     const __m256i least = _mm256_set1_epi16((int16_t)limit);
-    const __m256i both = _mm256_packs_epi16(_mm256_cmpeq_epi16(_mm256_max_epu16(low, least), low),
-                                            _mm256_cmpeq_epi16(_mm256_max_epu16(high, least), high));
+    const __m256i both =
+        _mm256_packs_epi16(_mm256_cmpeq_epi16(_mm256_max_epu16(low, least), low),
+                           _mm256_cmpeq_epi16(_mm256_max_epu16(high, least), high));
     return (uint32_t)_mm256_movemask_epi8(_mm256_permute4x64_epi64(both, 0xd8));
 #elif defined(__SSE2__)
     uint32_t bits = 0;

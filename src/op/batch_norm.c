@@ -254,9 +254,10 @@ static void normalizer(const struct job *j, const struct strip *t, double *mean,
 }
 
 /* y = (x - high - low) a + b; n columns. */
-__attribute__((always_inline)) static inline void
-normalize(const struct job *j, const fi_real *x, fi_real *y, const fi_real *high_,
-          const fi_real *low_, const fi_real *a_, const fi_real *b_, int n) {
+__attribute__((always_inline)) static inline void normalize(const struct job *j, const fi_real *x,
+                                                            fi_real *y, const fi_real *high_,
+                                                            const fi_real *low_, const fi_real *a_,
+                                                            const fi_real *b_, int n) {
     const int64_t ldx = j->s->x[0]->ld, ldy = j->s->y->ld;
     fi_real high[GROUP], low[GROUP], a[GROUP], b[GROUP];
     for (int i = 0; i < n; i++) high[i] = high_[i], low[i] = low_[i], a[i] = a_[i], b[i] = b_[i];
@@ -327,7 +328,7 @@ static void gradient_sums(const struct job *j, int64_t task, const double *mean,
         double at[STRIP], product[STRIP], sum[STRIP];
         spread(&t, mean, at);
         const fi_real *first = x->data + t.col0, *g = dy->data + t.col0;
-#define PRODUCTS(i, n) \
+#define PRODUCTS(i, n)                                                                             \
     column_products(j, first + (i), g + (i), at + (i), product + (i), sum + (i), n)
         EACH_GROUP(t.cols, PRODUCTS);
         fold(&t, product, dgamma);

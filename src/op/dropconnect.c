@@ -55,8 +55,8 @@ static enum fanin_status infer(struct fanin_infer *io) {
         return io->fail(io, "%lld units of %lld inputs are too many", (long long)io->out.cols,
                         (long long)io->in[0].cols);
     if (draws(io->attrs)) /* weights in use, mask */
-        io->state_bytes = (size_t)cells * sizeof(fi_real) + fi_op_mask_row_bytes(cells) +
-                          FI_OP_MASK_END;
+        io->state_bytes =
+            (size_t)cells * sizeof(fi_real) + fi_op_mask_row_bytes(cells) + FI_OP_MASK_END;
     return FANIN_OK;
 }
 

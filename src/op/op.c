@@ -131,8 +131,7 @@ void fi_op_pick(const uint8_t *mask, int64_t at, fi_real scale, fi_real dropped,
     int64_t i = 0;
     for (; i + 32 <= n; i += 32)
         pick_word(fi_op_mask_bits(mask, at + i), scale, dropped, x + i, y + i, 32);
-    if (i < n)
-        pick_word(fi_op_mask_bits(mask, at + i), scale, dropped, x + i, y + i, (int)(n - i));
+    if (i < n) pick_word(fi_op_mask_bits(mask, at + i), scale, dropped, x + i, y + i, (int)(n - i));
 }
 
 void fi_op_apply_mask(const struct fanin_step *s, const struct fanin_block *b, fi_real scale,

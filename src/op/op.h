@@ -66,8 +66,8 @@ void fi_op_each_rows(const struct fanin_step *s, double flops_per_number,
  * shards do not change it. */
 
 /* Masks: a bit a number, rows one behind the other; state_bytes_per_row is
- * fi_op_mask_row_bytes(columns) and state_bytes FI_OP_MASK_END. A number is dropped if its 16 random
- * bits are below the threshold, which is the rate · 2^16, rounded. */
+ * fi_op_mask_row_bytes(columns) and state_bytes FI_OP_MASK_END. A number is dropped if its 16
+ * random bits are below the threshold, which is the rate · 2^16, rounded. */
 #define FI_OP_MASK_END 8 /* bytes that may be read behind a mask */
 static inline size_t fi_op_mask_row_bytes(int64_t cols) {
     return (size_t)(cols + 7) / 8;

@@ -243,12 +243,14 @@ static void same_bits(void **state) {
     }
 }
 
-static struct CMUnitTest tests[] = {
-    cmocka_unit_test(keeps_the_mean),    cmocka_unit_test(scale_of_the_rounded_rate),
-    cmocka_unit_test(exact_rates),       cmocka_unit_test(identity_in_inference),
-    cmocka_unit_test(blocks_and_shards), cmocka_unit_test(steps_and_nodes_differ),
-    cmocka_unit_test(the_mask_is_what_is_defined),
-    cmocka_unit_test(same_bits)};
+static struct CMUnitTest tests[] = {cmocka_unit_test(keeps_the_mean),
+                                    cmocka_unit_test(scale_of_the_rounded_rate),
+                                    cmocka_unit_test(exact_rates),
+                                    cmocka_unit_test(identity_in_inference),
+                                    cmocka_unit_test(blocks_and_shards),
+                                    cmocka_unit_test(steps_and_nodes_differ),
+                                    cmocka_unit_test(the_mask_is_what_is_defined),
+                                    cmocka_unit_test(same_bits)};
 
 int main(void) {
     return test_main(tests);
