@@ -92,7 +92,7 @@ void fi_op_each_rows(const struct fanin_step *s, double flops_per_number,
 
 #define DRAW_CHUNK 16384 /* numbers drawn by one task; whole words of a mask */
 /* What a number costs, in floating-point operations. */
-#define MASK_FLOPS 20.0
+#define MASK_FLOPS 28.0
 #define NORMAL_FLOPS 60.0
 
 struct masks {
