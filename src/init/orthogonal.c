@@ -70,7 +70,7 @@ __attribute__((always_inline)) static inline void sweep(const struct reflection 
     const int64_t begin = next ? next->first : m;
     wide chain[CHAINS] = {zero, zero, zero, zero};
     int64_t i = begin;
-    for (int64_t r = old ? old->first : m; r < begin; r++) c[r] -= old->v[r] * s;
+    for (int64_t r = old ? old->first : m; old && r < begin; r++) c[r] -= old->v[r] * s;
     if (next && old && old->first > begin && i + CHAINS <= m) /* rows that the old one leaves */
         for (int k = 0; k < CHAINS; k++, i++) {
             if (i >= old->first) c[i] -= old->v[i] * s;

@@ -18,10 +18,7 @@
  *
  * Ioffe, Szegedy: Batch normalization, ICML 2015, algorithms 1 and 2.
  */
-#include "op/op.h"
-
-#define STRIP 64 /* columns worked on together; the grain of a thread's work */
-#define GROUP 32 /* of them, whose sums stay in registers while the rows are walked */
+#include "op/channels.h"
 
 struct batch_norm {
     double momentum; /* NaN: cumulative average */
@@ -68,16 +65,16 @@ static enum fanin_status infer(struct fanin_infer *io) {
     return FANIN_OK;
 }
 
-/* ---- channels and strips ------------------------------------------------------------------------- */
+/* ---- a call ------------------------------------------------------------------------------------- */
 
-/* What one call works on. A task has whole channels: as many as fit a strip of columns, or one. */
+/* What one call works on. */
 struct job {
     const struct fanin_step *s;
     const struct batch_norm *a;
     fi_real *gamma, *beta, *running_mean, *running_var; /* the first two NULL if not affine */
     double *mean, *inv_std;           /* of the batch; kept for the backward pass */
     double *pool_mean, *pool_squares; /* Σ (x - mean)² of all rows of the pass */
-    int64_t channels, positions, per_task;
+    int64_t channels, positions;
     double m;
     double new_part; /* weight of this batch in the running statistics */
 };
@@ -92,7 +89,6 @@ static struct job job_of(const struct fanin_step *s) {
     }
     j.channels = running[0].out;
     j.positions = s->y->cols / j.channels;
-    j.per_task = FI_MAX(1, STRIP / j.positions);
     j.mean = s->state;
     j.inv_std = j.mean + j.channels;
     j.pool_mean = j.inv_std + j.channels;
@@ -102,101 +98,19 @@ static struct job job_of(const struct fanin_step *s) {
     return j;
 }
 
-/* A task's channels c0 .. c0+n, of which columns col0 .. col0+cols are at work. */
-struct strip {
-    int64_t c0, n, col0, cols, positions;
-};
-
-static struct strip first_strip(const struct job *j, int64_t task) {
-    struct strip t = {.c0 = task * j->per_task, .positions = j->positions};
-    t.n = FI_MIN(j->per_task, j->channels - t.c0);
-    t.col0 = t.c0 * j->positions;
-    t.cols = FI_MIN(STRIP, t.n * j->positions);
-    return t;
-}
-
-/* Goes on along the positions of a channel that is wider than a strip. */
-static bool next_strip(struct strip *t) {
-    const int64_t end = (t->c0 + t->n) * t->positions;
-    t->col0 += t->cols;
-    t->cols = FI_MIN(STRIP, end - t->col0);
-    return t->cols > 0;
-}
-
-/* Calls f(i, c) for columns i of a strip, c their channels, counted from the task's first. */
-#define EACH_COLUMN(t, f)                                                                          \
-    do {                                                                                           \
-        if ((t)->positions == 1) {                                                                 \
-            for (int64_t i_ = 0; i_ < (t)->cols; i_++) f(i_, i_);                                  \
-            break;                                                                                 \
-        }                                                                                          \
-        int64_t c_ = (t)->col0 / (t)->positions - (t)->c0;                                         \
-        int64_t left_ = (t)->positions - (t)->col0 % (t)->positions;                               \
-        for (int64_t i_ = 0; i_ < (t)->cols; i_++) {                                               \
-            f(i_, c_);                                                                             \
-            if (--left_ == 0) c_++, left_ = (t)->positions;                                        \
-        }                                                                                          \
-    } while (0)
-
-/* cell[i] = the number of column i's channel. */
-static void spread(const struct strip *t, const double *channel, double *cell) {
-#define TAKE(i, c) cell[i] = channel[c]
-    EACH_COLUMN(t, TAKE);
-}
-static void spread_real(const struct strip *t, const double *channel, fi_real *cell) {
-#define TAKE_REAL(i, c) cell[i] = (fi_real)channel[c]
-    EACH_COLUMN(t, TAKE_REAL);
-}
-/* As a pair whose sum is right to the last bits. */
-static void spread_pair(const struct strip *t, const double *channel, fi_real *high, fi_real *low) {
-#define TAKE_LOW(i, c) low[i] = (fi_real)(channel[c] - (double)high[i])
-    spread_real(t, channel, high);
-    EACH_COLUMN(t, TAKE_LOW);
-}
-
-/* channel += the sums of its columns. */
-static void fold(const struct strip *t, const double *cell, double *channel) {
-#define ADD(i, c) channel[c] += cell[i]
-    EACH_COLUMN(t, ADD);
-}
-
-/* Calls f(first, columns) for the groups of a strip, the columns a constant but for the last. */
-#define EACH_GROUP(cols, f)                                                                        \
-    do {                                                                                           \
-        int64_t first_ = 0;                                                                        \
-        for (; first_ + GROUP <= (cols); first_ += GROUP) f(first_, GROUP);                        \
-        if (first_ < (cols)) f(first_, (int)((cols)-first_));                                      \
-    } while (0)
-
 /* ---- forward --------------------------------------------------------------------------------------- */
-
-/* sum[i] = Σ_r (x[r][i] - shift[i]), or with `square` of its square; n columns. */
-__attribute__((always_inline)) static inline void column_sums(const struct job *j, const fi_real *x,
-                                                              const double *shift, bool square,
-                                                              double *sum, int n) {
-    const int64_t ld = j->s->x[0]->ld;
-    double cell[GROUP], at[GROUP];
-    for (int i = 0; i < n; i++) cell[i] = 0, at[i] = shift[i];
-    for (int64_t r = 0; r < j->s->rows; r++, x += ld)
-        for (int i = 0; i < n; i++) {
-            const double d = (double)x[i] - at[i];
-            cell[i] += square ? d * d : d;
-        }
-    for (int i = 0; i < n; i++) sum[i] = cell[i];
-}
 
 /* sum[channel] = Σ (x - shift), or with `square` Σ (x - shift)². */
 static void shifted_sums(const struct job *j, int64_t task, const double *shift, bool square,
                          double *sum) {
     const struct fanin_tensor *x = j->s->x[0];
-    struct strip t = first_strip(j, task);
+    struct strip t = first_strip(j->channels, j->positions, task);
     for (int64_t c = 0; c < t.n; c++) sum[c] = 0;
     do {
         double cell[STRIP], at[STRIP];
         spread(&t, shift, at);
-        const fi_real *first = x->data + t.col0;
-#define PLAIN(i, n) column_sums(j, first + (i), at + (i), false, cell + (i), n)
-#define SQUARE(i, n) column_sums(j, first + (i), at + (i), true, cell + (i), n)
+#define PLAIN(i, n) column_sums(x, t.col0 + (i), at + (i), false, cell + (i), n)
+#define SQUARE(i, n) column_sums(x, t.col0 + (i), at + (i), true, cell + (i), n)
         if (square)
             EACH_GROUP(t.cols, SQUARE);
         else
@@ -218,7 +132,7 @@ static void pool(const struct job *j, int64_t k, double mean, double squares) {
 
 /* The task's batch statistics: kept for the backward pass, and blended into the running ones. */
 static void measure(const struct job *j, int64_t task) {
-    const struct strip t = first_strip(j, task);
+    const struct strip t = first_strip(j->channels, j->positions, task);
     const double new_part = j->new_part;
     double mean[STRIP] = {0}, sum[STRIP];
     for (int64_t c = 0; c < t.n; c++) mean[c] = (double)j->s->x[0]->data[(t.c0 + c) * j->positions];
@@ -253,24 +167,10 @@ static void normalizer(const struct job *j, const struct strip *t, double *mean,
     }
 }
 
-/* y = (x - high - low) a + b; n columns. */
-__attribute__((always_inline)) static inline void normalize(const struct job *j, const fi_real *x,
-                                                            fi_real *y, const fi_real *high_,
-                                                            const fi_real *low_, const fi_real *a_,
-                                                            const fi_real *b_, int n) {
-    const int64_t ldx = j->s->x[0]->ld, ldy = j->s->y->ld;
-    fi_real high[GROUP], low[GROUP], a[GROUP], b[GROUP];
-    for (int i = 0; i < n; i++) high[i] = high_[i], low[i] = low_[i], a[i] = a_[i], b[i] = b_[i];
-    for (int64_t r = 0; r < j->s->rows; r++, x += ldx, y += ldy) {
-        FI_IVDEP
-        for (int i = 0; i < n; i++) y[i] = fi_fma((x[i] - high[i]) - low[i], a[i], b[i]);
-    }
-}
-
 static void forward_task(void *arg, int64_t task) {
     const struct job *j = arg;
     const struct fanin_tensor *x = j->s->x[0], *y = j->s->y;
-    struct strip t = first_strip(j, task);
+    struct strip t = first_strip(j->channels, j->positions, task);
     double mean[STRIP], inv_std[STRIP], scale[STRIP], shift[STRIP];
     if (j->s->training) measure(j, task);
     normalizer(j, &t, mean, inv_std);
@@ -283,9 +183,7 @@ static void forward_task(void *arg, int64_t task) {
         spread_pair(&t, mean, high, low);
         spread_real(&t, scale, a);
         spread_real(&t, shift, b);
-#define NORMALIZE(i, n)                                                                            \
-    normalize(j, x->data + t.col0 + (i), y->data + t.col0 + (i), high + (i), low + (i), a + (i),   \
-              b + (i), n)
+#define NORMALIZE(i, n) normalize(x, y, t.col0 + (i), high + (i), low + (i), a + (i), b + (i), n)
         EACH_GROUP(t.cols, NORMALIZE);
     } while (next_strip(&t));
 }
@@ -303,33 +201,16 @@ static int statistics(const struct fanin_step *s, int64_t c, struct fanin_statis
 
 /* ---- backward -------------------------------------------------------------------------------------- */
 
-/* sum[i] = Σ_r g[r][i], product[i] = Σ_r g[r][i] (x[r][i] - mean[i]); n columns. */
-__attribute__((always_inline)) static inline void
-column_products(const struct job *j, const fi_real *x, const fi_real *g, const double *mean,
-                double *product, double *sum, int n) {
-    const int64_t ldx = j->s->x[0]->ld, ldg = j->s->dy->ld;
-    double cell[GROUP], plain[GROUP], at[GROUP];
-    for (int i = 0; i < n; i++) cell[i] = plain[i] = 0, at[i] = mean[i];
-    for (int64_t r = 0; r < j->s->rows; r++, x += ldx, g += ldg)
-        for (int i = 0; i < n; i++) {
-            plain[i] += (double)g[i];
-            cell[i] += (double)g[i] * ((double)x[i] - at[i]);
-        }
-    for (int i = 0; i < n; i++) product[i] = cell[i], sum[i] = plain[i];
-}
-
 /* dbeta[channel] = Σ dy, dgamma[channel] = Σ dy (x - mean) / std. */
 static void gradient_sums(const struct job *j, int64_t task, const double *mean,
                           const double *inv_std, double *dgamma, double *dbeta) {
     const struct fanin_tensor *x = j->s->x[0], *dy = j->s->dy;
-    struct strip t = first_strip(j, task);
+    struct strip t = first_strip(j->channels, j->positions, task);
     for (int64_t c = 0; c < t.n; c++) dgamma[c] = dbeta[c] = 0;
     do {
         double at[STRIP], product[STRIP], sum[STRIP];
         spread(&t, mean, at);
-        const fi_real *first = x->data + t.col0, *g = dy->data + t.col0;
-#define PRODUCTS(i, n)                                                                             \
-    column_products(j, first + (i), g + (i), at + (i), product + (i), sum + (i), n)
+#define PRODUCTS(i, n) column_products(x, dy, t.col0 + (i), at + (i), product + (i), sum + (i), n)
         EACH_GROUP(t.cols, PRODUCTS);
         fold(&t, product, dgamma);
         fold(&t, sum, dbeta);
@@ -337,29 +218,11 @@ static void gradient_sums(const struct job *j, int64_t task, const double *mean,
     for (int64_t c = 0; c < t.n; c++) dgamma[c] *= inv_std[c];
 }
 
-/* dx = k (dy - down - (x - high - low) tilt); n columns. */
-__attribute__((always_inline)) static inline void
-turn_back(const struct job *j, int64_t col, const fi_real *high_, const fi_real *low_,
-          const fi_real *down_, const fi_real *tilt_, const fi_real *k_, int n) {
-    const struct fanin_tensor *x = j->s->x[0], *dy = j->s->dy, *dx = j->s->dx[0];
-    fi_real high[GROUP], low[GROUP], down[GROUP], tilt[GROUP], k[GROUP];
-    for (int i = 0; i < n; i++) {
-        high[i] = high_[i], low[i] = low_[i], down[i] = down_[i];
-        tilt[i] = -tilt_[i], k[i] = k_[i];
-    }
-    for (int64_t r = 0; r < j->s->rows; r++) {
-        const fi_real *row = x->data + r * x->ld + col, *g = dy->data + r * dy->ld + col;
-        fi_real *to = dx->data + r * dx->ld + col;
-        FI_IVDEP
-        for (int i = 0; i < n; i++)
-            to[i] = k[i] * fi_fma((row[i] - high[i]) - low[i], tilt[i], g[i] - down[i]);
-    }
-}
-
 /* dx = scale (dy - down - (x - mean) tilt) */
 static void input_gradient(const struct job *j, int64_t task, const double *mean,
                            const double *scale, const double *down, const double *tilt) {
-    struct strip t = first_strip(j, task);
+    const struct fanin_tensor *x = j->s->x[0], *dy = j->s->dy, *dx = j->s->dx[0];
+    struct strip t = first_strip(j->channels, j->positions, task);
     do {
         fi_real high[STRIP], low[STRIP], a[STRIP], b[STRIP], k[STRIP];
         spread_pair(&t, mean, high, low);
@@ -367,14 +230,14 @@ static void input_gradient(const struct job *j, int64_t task, const double *mean
         spread_real(&t, tilt, b);
         spread_real(&t, scale, k);
 #define TURN_BACK(i, n)                                                                            \
-    turn_back(j, t.col0 + (i), high + (i), low + (i), a + (i), b + (i), k + (i), n)
+    turn_back(x, dy, dx, t.col0 + (i), high + (i), low + (i), a + (i), b + (i), k + (i), n)
         EACH_GROUP(t.cols, TURN_BACK);
     } while (next_strip(&t));
 }
 
 static void backward_task(void *arg, int64_t task) {
     const struct job *j = arg;
-    const struct strip t = first_strip(j, task);
+    const struct strip t = first_strip(j->channels, j->positions, task);
     double mean[STRIP], inv_std[STRIP], dgamma[STRIP], dbeta[STRIP];
     normalizer(j, &t, mean, inv_std);
     gradient_sums(j, task, mean, inv_std, dgamma, dbeta);
@@ -406,7 +269,8 @@ static void backward_task(void *arg, int64_t task) {
 
 static void run_tasks(const struct fanin_step *s, double work, void (*task)(void *, int64_t)) {
     struct job j = job_of(s);
-    fi_parallel(fi_step_ctx(s), (j.channels + j.per_task - 1) / j.per_task,
+    const int64_t per_task = strip_channels(j.positions);
+    fi_parallel(fi_step_ctx(s), (j.channels + per_task - 1) / per_task,
                 work * j.m * (double)j.channels, task, &j);
 }
 
