@@ -325,7 +325,8 @@ static void bench_optims(fanin_ctx *ctx, double seconds) {
     fi_real **buffers[] = {&u.w, &u.g, &u.state[0], &u.state[1], &u.state[2]};
     for (int i = 0; i < 5; i++) {
         *buffers[i] = zeroed(&arena, PARAMS * sizeof(fi_real));
-        for (int64_t k = 0; k < PARAMS; k++) (*buffers[i])[k] = (fi_real)(1e-3 * (double)(k % 97));
+        for (int64_t k = 0; k < PARAMS; k++)
+            (*buffers[i])[k] = (fi_real)(1e-3 * (double)(k % 97 + i));
     }
     printf("\n%d parameters\n%-24s %6s %9s %9s %9s %9s %10s\n", PARAMS, "optimizer", "states", "ns",
            "ms", "limit, ms", "GB/s", "of limit");

@@ -31,7 +31,7 @@ static inline void points(const void *attrs, int64_t first, const fi_real *z, co
         weight[c] = a->pos_weight.n > 0 ? (fi_real)a->pos_weight.values[first + c] : 1;
     FI_IVDEP
     for (int64_t c = 0; c < n; c++) {
-        const fi_real e = fi_r_exp(-fi_abs(z[c])), both = fi_r_log1p(e), inverse = 1 / (1 + e);
+        const fi_real e = fi_r_exp_down(-fi_abs(z[c])), both = fi_r_log1p(e), inverse = 1 / (1 + e);
         const fi_real q = fi_fma(kept, t[c], rest), yes = weight[c] * q, no = 1 - q;
         const fi_real if_yes = yes * ((z[c] < 0 ? -z[c] : 0) + both);
         const fi_real if_no = no * ((z[c] > 0 ? z[c] : 0) + both);
@@ -79,7 +79,7 @@ static void entropy(const void *attrs, const struct fanin_tensor *z, double *h,
         for (int64_t c0 = 0; c0 < z->cols; c0 += FI_LOSS_RUN) {
             const int64_t n = FI_MIN(FI_LOSS_RUN, z->cols - c0);
             for (int64_t c = 0; c < n; c++) {
-                const fi_real x = row[c0 + c], e = fi_r_exp(-fi_abs(x));
+                const fi_real x = row[c0 + c], e = fi_r_exp_down(-fi_abs(x));
                 const fi_real part = fi_abs(x) * (e / (1 + e));
                 term[c] = fi_r_log1p(e) + (e == 0 ? 0 : part);
             }
@@ -88,7 +88,7 @@ static void entropy(const void *attrs, const struct fanin_tensor *z, double *h,
             const fi_real k = (fi_real)(-coefficient[r] * (double)scale);
             fi_real *grad = dz->data + r * dz->ld + c0;
             for (int64_t c = 0; c < n; c++) {
-                const fi_real x = row[c0 + c], e = fi_r_exp(-fi_abs(x));
+                const fi_real x = row[c0 + c], e = fi_r_exp_down(-fi_abs(x));
                 const fi_real slope = x * (e / ((1 + e) * (1 + e)));
                 grad[c] = fi_fma(k, e == 0 ? 0 : slope, grad[c]);
             }

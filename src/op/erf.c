@@ -17,7 +17,7 @@ static inline fi_real value(const void *attrs, fi_real x) {
 }
 static inline fi_real slope(const void *attrs, fi_real x, fi_real y) {
     (void)attrs, (void)y;
-    return (fi_real)SLOPE_AT_0 * fi_r_exp(-x * x);
+    return (fi_real)SLOPE_AT_0 * fi_r_exp_down(-x * x);
 }
 FI_ACTIVATION_BLOCKS
 

@@ -53,7 +53,7 @@ static inline fi_real tanh_slope(const void *attrs, fi_real x, fi_real y) {
     const fi_real z = FI_CLAMP(x, -BOUND, BOUND), square = z * z;
     const fi_real cubic = fi_fma((fi_real)(TWICE_SCALE * CUBIC), square, (fi_real)TWICE_SCALE);
     const fi_real inner = fi_fma((fi_real)(3 * TWICE_SCALE * CUBIC), square, (fi_real)TWICE_SCALE);
-    const fi_real e = fi_r_exp(-fi_abs(z * cubic)), w = 1 / (1 + e);
+    const fi_real e = fi_r_exp_down(-fi_abs(z * cubic)), w = 1 / (1 + e);
     return fi_fma(z * inner, e * w * w, (x < 0 ? e : 1) * w);
 }
 
