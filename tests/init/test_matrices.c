@@ -90,6 +90,50 @@ static void orthogonal_is_qr(void **state) {
     fanin_ctx_free(ctx);
 }
 
+/* c[first..m) -= tau v (vᵀ c): four chains, what is left of the rows in the first. */
+static void reflected(const double *v, double tau, int first, int m, double *c) {
+    double sum[4] = {0};
+    for (int i = first; i < m; i++) {
+        const int row = i - first, whole = (m - first) / 4 * 4;
+        sum[row < whole ? row % 4 : 0] += v[i] * c[i];
+    }
+    const double s = tau * ((sum[0] + sum[1]) + (sum[2] + sum[3]));
+    for (int i = first; i < m; i++) c[i] -= v[i] * s;
+}
+
+/* The same bits as one reflection after the other, column by column, on every tier. */
+static void orthogonal_by_single_reflections(void **state) {
+    (void)state;
+    enum { M = 78, N = 71 };
+    FOR_EACH_TIER(ctx, 2) {
+        struct fi_arena arena;
+        fi_arena_init(&arena, ctx);
+        const struct fanin_attr unit = {.number = 1};
+        const fi_real *a = drawn(&arena, "normal", &unit, 1, N, M); /* column j is row j */
+        const fi_real *q = drawn(&arena, "orthogonal", NULL, 0, M, N);
+        static double c[N][M], v[N][M];
+        double tau[N], sign[N];
+        for (int j = 0; j < N; j++)
+            for (int i = 0; i < M; i++) c[j][i] = (double)a[j * M + i];
+        for (int k = 0; k < N; k++) {
+            double squares = 0;
+            for (int i = k; i < M; i++) squares += (v[k][i] = c[k][i]) * c[k][i];
+            const double norm = sqrt(squares), first = v[k][k];
+            v[k][k] += copysign(norm, first);
+            tau[k] = 1 / (norm * (norm + fabs(first)));
+            sign[k] = -copysign(1, first);
+            for (int j = k; j < N; j++) reflected(v[k], tau[k], k, M, c[j]);
+        }
+        for (int j = 0; j < N; j++) {
+            double column[M] = {0};
+            column[j] = sign[j];
+            for (int k = j; k >= 0; k--) reflected(v[k], tau[k], k, M, column);
+            for (int i = 0; i < M; i++) assert_true(q[i * N + j] == (fi_real)column[i]);
+        }
+        fi_arena_free(&arena);
+    }
+}
+
 static void orthogonal_on_any_threads(void **state) {
     (void)state;
     enum { OUT = 150, IN = 170 };
@@ -243,6 +287,7 @@ static void gain_of_a_name(void **state) {
 static struct CMUnitTest tests[] = {
     cmocka_unit_test(orthogonal_is),
     cmocka_unit_test(orthogonal_is_qr),
+    cmocka_unit_test(orthogonal_by_single_reflections),
     cmocka_unit_test(orthogonal_on_any_threads),
     cmocka_unit_test(identity_and_sparse),
     cmocka_unit_test(truncation),
