@@ -11,9 +11,23 @@
 
 #include "kernel/kernel.h"
 
+/* Rows of fewer numbers than lanes are the rule in a small net: the lanes that got none are 0 and
+ * change nothing, so they are left out. */
+static fi_real short_sum(const fi_real *x, int64_t n) {
+    fi_real s[FI_LANES];
+    int64_t half = 1;
+    if (n < 2) return n < 1 ? 0 : 0 + x[0];
+    while (2 * half < n) half *= 2;
+    for (int64_t l = 0; l < half; l++) s[l] = (0 + x[l]) + (l + half < n ? x[l + half] : 0);
+    for (half /= 2; half > 0; half /= 2)
+        for (int64_t l = 0; l < half; l++) s[l] += s[l + half];
+    return s[0];
+}
+
 fi_real fi_sum(const fi_real *x, int64_t n) {
     fi_real s[FI_LANES] = {0};
     int64_t i = 0;
+    if (n <= FI_LANES) return short_sum(x, n);
     for (; i + FI_LANES <= n; i += FI_LANES)
         for (int l = 0; l < FI_LANES; l++) s[l] += x[i + l];
     for (int l = 0; i + l < n; l++) s[l] += x[i + l];
@@ -71,21 +85,26 @@ fi_real fi_max(const fi_real *x, int64_t n) {
 #define STRIP 64  /* columns at a time: four cache lines of each row, and a bounded stack */
 #define LEVELS 60 /* of the tree; 2^59 chunks do not fit in memory */
 
-/* acc[j] = Σ over the rows of one chunk; four rows at a time, to touch acc less often. */
+/* acc[l] = Σ over the rows of one chunk, of 16 columns: they stay in registers. */
+static void chunk_lanes(const fi_real *x, int64_t rows, int64_t ld, fi_real *acc) {
+    fi_real s[FI_LANES] = {0};
+    for (int64_t r = 0; r < rows; r++, x += ld)
+        for (int l = 0; l < FI_LANES; l++) s[l] += x[l];
+    for (int l = 0; l < FI_LANES; l++) acc[l] = s[l];
+}
+
 static void chunk_sums(const fi_real *x, int64_t rows, int64_t cols, int64_t ld, fi_real *acc) {
-    memset(acc, 0, STRIP * sizeof *acc);
-    int64_t r = 0;
-    for (; r + 4 <= rows; r += 4) {
-        const fi_real *x0 = x + r * ld, *x1 = x0 + ld, *x2 = x1 + ld, *x3 = x2 + ld;
-        for (int64_t j = 0; j < cols; j++) acc[j] = (((acc[j] + x0[j]) + x1[j]) + x2[j]) + x3[j];
+    int64_t j = 0;
+    for (; j + FI_LANES <= cols; j += FI_LANES) chunk_lanes(x + j, rows, ld, acc + j);
+    for (; j < cols; j++) {
+        acc[j] = 0;
+        for (int64_t r = 0; r < rows; r++) acc[j] += x[r * ld + j];
     }
-    for (; r < rows; r++)
-        for (int64_t j = 0; j < cols; j++) acc[j] += x[r * ld + j];
 }
 
 /* left = left + right */
-static void join(fi_real *restrict left, const fi_real *restrict right) {
-    for (int j = 0; j < STRIP; j++) left[j] += right[j];
+static void join(fi_real *restrict left, const fi_real *restrict right, int64_t cols) {
+    for (int64_t j = 0; j < cols; j++) left[j] += right[j];
 }
 
 static void strip_sums(const fi_real *x, int64_t rows, int64_t cols, int64_t ld, fi_real *sum) {
@@ -93,13 +112,16 @@ static void strip_sums(const fi_real *x, int64_t rows, int64_t cols, int64_t ld,
     fi_real waiting[LEVELS][STRIP];
     int n = 0;
     int64_t chunks = 0;
+    if (rows <= CHUNK) {
+        chunk_sums(x, rows, cols, ld, sum);
+        return;
+    }
     for (int64_t r = 0; r < rows; r += CHUNK) {
         chunk_sums(x + r * ld, FI_MIN(CHUNK, rows - r), cols, ld, waiting[n++]);
         for (int64_t bits = chunks++; bits & 1; bits >>= 1, n--)
-            join(waiting[n - 2], waiting[n - 1]);
+            join(waiting[n - 2], waiting[n - 1], cols);
     }
-    for (; n > 1; n--) join(waiting[n - 2], waiting[n - 1]);
-    if (n == 0) memset(waiting[0], 0, sizeof waiting[0]);
+    for (; n > 1; n--) join(waiting[n - 2], waiting[n - 1], cols);
     memcpy(sum, waiting[0], (size_t)cols * sizeof *sum);
 }
 

@@ -45,15 +45,20 @@ double fi_dense_flops(const struct fanin_infer *io) {
     return (double)a->units * (2.0 * (double)io->in[0].cols + (a->bias ? 1 : 0));
 }
 
+/* Adds 16 numbers to each row. */
+static void add_lanes(fi_real *y, int64_t ld, int64_t rows, const fi_real *bias) {
+    fi_real b[FI_LANES];
+    for (int l = 0; l < FI_LANES; l++) b[l] = bias[l];
+    for (int64_t r = 0; r < rows; r++, y += ld)
+        for (int l = 0; l < FI_LANES; l++) y[l] += b[l];
+}
+
 static void finish_y(void *arg, int64_t row0, int64_t rows, int64_t col0, int64_t cols) {
     const struct fanin_step *s = arg;
-    if (((const struct fi_dense *)s->attrs)->bias) {
-        const fi_real *bias = s->params[1].w + col0;
-        for (int64_t r = row0; r < row0 + rows; r++) {
-            fi_real *y = s->y->data + r * s->y->ld + col0;
-            for (int64_t c = 0; c < cols; c++) y[c] += bias[c];
-        }
-    }
+    if (((const struct fi_dense *)s->attrs)->bias)
+        for (int64_t c = 0; c < cols; c += FI_LANES) /* rows and biases are padded to whole lanes */
+            add_lanes(s->y->data + row0 * s->y->ld + col0 + c, s->y->ld, rows,
+                      s->params[1].w + col0 + c);
     fi_step_forward_chain(s, row0, rows, col0, cols);
 }
 
@@ -86,7 +91,8 @@ void fi_dense_backward(const struct fanin_step *s, const fi_real *w, fi_range_fn
                           s->scratch, &touched, take_dw, self);
     }
     if (((const struct fi_dense *)s->attrs)->bias && !s->params[1].frozen) {
-        fi_column_sums(s->dy->data, s->rows, out, s->dy->ld, s->scratch);
+        const int64_t lanes = (out + FI_LANES - 1) / FI_LANES * FI_LANES; /* dy is padded to them */
+        fi_column_sums(s->dy->data, s->rows, lanes, s->dy->ld, s->scratch);
         fi_step_emit(s, 1, 0, out, s->scratch);
     }
 }
