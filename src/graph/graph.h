@@ -416,6 +416,7 @@ struct fi_policies {
     struct fi_penalty **all;      /* every regularizer in use, once */
     int n_all;
     int64_t cap_all;
+    bool constrained; /* some parameter has constraints */
 };
 /* Makes it of the global rules and of the patterns, later ones winning. *bad (or NULL) is the
  * pattern at fault, -1: none. Errors: RECIPE (a pattern matches nothing, a rule cannot act where it
@@ -490,6 +491,7 @@ struct fi_exec {
     struct fi_arena arena;
     int64_t rows;     /* the most a batch may have */
     int64_t rows_now; /* as all tensors say at present */
+    int result;       /* the node the loss is of */
     enum fi_mode mode;
     bool training;            /* mode == FI_TRAIN or FI_WATCH */
     struct fanin_tensor *y;   /* per node */

@@ -118,7 +118,7 @@ static enum fanin_status make_groups(struct planner *p) {
     int *chains = fi_arena_alloc(&e->arena, n, sizeof(int));
     int *lengths = fi_arena_alloc(&e->arena, n, sizeof(int));
     if (!e->groups || !chains || !lengths) return FANIN_ERR_MEMORY;
-    p->reaches[fi_net_result(p->net)] = true;
+    p->reaches[e->result] = true;
     for (int i = n - 1; i >= 0; i--) {
         p->reaches[i] |= penalized(p, i);
         for (int k = 0; p->reaches[i] && k < p->net->nodes[i].n_in; k++)
@@ -190,7 +190,7 @@ static enum fanin_status activation_regions(struct planner *p) {
         r->need = FI_MAX(r->need, need_of_y(node));
         live(r, node->op ? group : 0); /* inputs are filled before the first group */
         if (p->exec->training) live(r, 2 * loss - group);
-        if (node->output || i == fi_net_result(p->net)) live(r, 2 * loss);
+        if (node->output || i == p->exec->result) live(r, 2 * loss);
         if (keeps(p)) live(r, 2 * loss);
         for (int k = 0; k < node->n_in; k++) live(&p->regions[p->y_region[node->inputs[k]]], group);
     }
@@ -200,7 +200,7 @@ static enum fanin_status activation_regions(struct planner *p) {
 /* One gradient buffer a group: the chain works in place. */
 static enum fanin_status gradient_regions(struct planner *p) {
     const int loss = p->exec->n_groups;
-    const int result = fi_net_result(p->net);
+    const int result = p->exec->result;
     for (int i = 0; i < p->net->n_nodes; i++) p->dy_region[i] = -1;
     if (!p->exec->training) return FANIN_OK;
     for (int g = 0; g < p->exec->n_groups; g++) {
@@ -283,7 +283,7 @@ static enum fanin_status allocate(struct planner *p, struct region **order) {
  * epilogue runs the producer's chain while its block is in cache. */
 static void make_routes(struct planner *p) {
     struct fi_exec *e = p->exec;
-    e->extras[fi_net_result(p->net)].written = true; /* by the loss */
+    e->extras[e->result].written = true; /* by the loss */
     for (int i = p->net->n_nodes - 1; i >= 0; i--) {
         const struct fi_node *node = &p->net->nodes[i];
         const struct fi_group *own = &e->groups[p->group_of[i]];
@@ -437,6 +437,7 @@ static enum fanin_status create(struct fi_exec **out, fanin_model *model, int64_
     e->mode = mode;
     e->training = mode == FI_TRAIN || mode == FI_WATCH;
     e->policies = policies;
+    e->result = fi_net_result(model->net);
     struct planner p = {.exec = e, .net = model->net};
     enum fanin_status status = plan(&p);
     if (status != FANIN_OK) {

@@ -275,6 +275,7 @@ static enum fanin_status finish(struct maker *m) {
         updates += p->updates;
         if (!p->updates || !(p->decays || m->own[i])) p->penalties.n = 0;
         if (!p->updates) p->constraints.n = 0;
+        m->out->constrained |= p->constraints.n > 0;
         if (m->net->params[i].spec.layout != FANIN_LAYOUT_PANELS)
             FI_TRY(without_whole(m, &p->penalties));
     }

@@ -25,6 +25,11 @@
 typedef void part_fn(const struct fi_exec *e, const struct fi_update *u, int index, int64_t offset,
                      int64_t n, fi_real *g);
 
+/* Is the gradient of the loss all there is? */
+static inline bool finished(const struct fi_update *u, const struct fi_policy *p) {
+    return p->penalties.n == 0 && !p->added && !(u->noise > 0) && !(u->clip_value > 0);
+}
+
 static void finish_gradient(const struct fi_exec *e, const struct fi_update *u, int index,
                             int64_t offset, int64_t n, fi_real *g) {
     const struct fi_policy *p = &u->policies[index];
@@ -41,8 +46,8 @@ static void finish_gradient(const struct fi_exec *e, const struct fi_update *u, 
     if (u->clip_value > 0) e->model->ctx->kernels->clip(g, (fi_real)u->clip_value, n);
 }
 
-static void apply_with(const struct fi_exec *e, const struct fi_update *u, int index, int64_t at,
-                       int64_t n, fi_real *g, fi_real *const *state) {
+static inline void apply_with(const struct fi_exec *e, const struct fi_update *u, int index,
+                              int64_t at, int64_t n, fi_real *g, fi_real *const *state) {
     const struct fi_policy *p = &u->policies[index];
     const struct fi_optim_step *step = &u->step;
     struct fi_optim_step own;
@@ -54,8 +59,8 @@ static void apply_with(const struct fi_exec *e, const struct fi_update *u, int i
     u->optim->update(step, (fi_real)p->decay, e->model->params + at, g, state, n);
 }
 
-static void apply(const struct fi_exec *e, const struct fi_update *u, int index, int64_t offset,
-                  int64_t n, fi_real *g) {
+static inline void apply(const struct fi_exec *e, const struct fi_update *u, int index,
+                         int64_t offset, int64_t n, fi_real *g) {
     const int64_t at = e->model->net->params[index].offset + offset;
     fi_real *state[3] = {0};
     for (int i = 0; i < u->optim->n_states; i++) state[i] = u->state[i] + at;
@@ -75,7 +80,7 @@ static void apply_first(const struct fi_exec *e, const struct fi_update *u, int 
 
 static void finish_and_apply(const struct fi_exec *e, const struct fi_update *u, int index,
                              int64_t offset, int64_t n, fi_real *g) {
-    finish_gradient(e, u, index, offset, n, g);
+    if (!finished(u, &u->policies[index])) finish_gradient(e, u, index, offset, n, g);
     apply(e, u, index, offset, n, g);
 }
 
@@ -110,7 +115,10 @@ void fi_emit_range(const struct fanin_step *s, int param, int64_t offset, int64_
             memcpy(to, g, (size_t)n * sizeof(*g));
         return;
     }
-    each_part(e, u, index, offset, n, g, finish_and_apply);
+    if (p->spec.table)
+        each_part(e, u, index, offset, n, g, finish_and_apply);
+    else
+        finish_and_apply(e, u, index, offset, n, g);
 }
 
 void fi_step_touched(const struct fanin_step *s, int param, struct fi_touched *out) {

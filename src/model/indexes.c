@@ -80,7 +80,7 @@ enum fanin_status fi_model_check_indexes(const fanin_model *m, const struct fani
 }
 
 enum fanin_status fi_model_check_index_rows(const fanin_model *m, const float *x, int64_t rows) {
-    const int64_t cols = fanin_model_inputs(m);
+    const int64_t cols = m->n_indexes > 0 ? fanin_model_inputs(m) : 0;
     for (int64_t i = 0; i < m->n_indexes; i++)
         for (int64_t r = 0; r < rows; r++) {
             const double v = (double)x[r * cols + m->indexes[i].column];

@@ -281,7 +281,6 @@ static double output_terms(fanin_trainer *t, double counts) {
     return total;
 }
 
-/* Forward, loss, backward of rows first .. first+rows-1. The sum of the losses goes to *sum. */
 /* What the gradient of a shard's loss is multiplied by. */
 static fi_real shard_scale(const fanin_trainer *t) {
     return (fi_real)(t->weight > 0 ? 1.0 / t->weight : 0);
@@ -291,7 +290,7 @@ static fi_real shard_scale(const fanin_trainer *t) {
 static enum fanin_status forward_shard(fanin_trainer *t, const struct fi_batch *batch,
                                        int64_t first, int64_t rows, double *sum, double *data) {
     struct fi_exec *e = t->exec;
-    const int result = fi_net_result(t->model->net);
+    const int result = e->result;
     const fi_real scale = shard_scale(t);
     fi_samples_load(t, batch, first, rows);
     fi_lap_stage(e->clocks, FI_STAGE_LOAD);
@@ -324,6 +323,7 @@ static void watch_shard(fanin_trainer *t, int64_t rows, double data) {
     fi_lap_stage(clocks, FI_STAGE_STEP);
 }
 
+/* Forward, loss, backward of rows first .. first+rows-1. The sum of the losses goes to *sum. */
 static enum fanin_status run_shard(fanin_trainer *t, const struct fi_batch *batch, int64_t first,
                                    int64_t rows, double *sum) {
     double data;
@@ -407,7 +407,7 @@ static enum fanin_status update(fanin_trainer *t, const struct fi_batch *batch, 
         t->update.grads = NULL;
         FI_TRY(run_shard(t, batch, 0, batch->rows, sum));
     }
-    fi_update_constrain(t->exec, &t->update);
+    if (t->policies.constrained) fi_update_constrain(t->exec, &t->update);
     fi_lap_stage(t->exec->clocks, FI_STAGE_CONSTRAIN);
     return FANIN_OK;
 }
@@ -523,87 +523,4 @@ double fi_term_value(const fanin_trainer *t, int term) {
                        penalty_value(t, list->items[k], &t->model->net->params[i]);
     }
     return sum;
-}
-
-/* ---- steps on the caller's arrays ------------------------------------------------------------------------ */
-
-static void load_arrays(void *arg, const struct fi_load *to) {
-    const struct fanin_batch *b = arg;
-    for (int64_t r = 0; r < to->n; r++) {
-        const int64_t from = to->order ? to->order[to->first + r] : to->first + r;
-        const struct fanin_tensor *x = to->x, *t = to->targets;
-        for (int64_t c = 0; x && c < x->cols; c++)
-            x->data[r * x->ld + c] = (fi_real)b->x[from * x->cols + c];
-        if (b->labels) to->labels[r] = b->labels[from];
-        for (int64_t c = 0; b->targets && c < t->cols; c++)
-            t->data[r * t->ld + c] = (fi_real)b->targets[from * t->cols + c];
-        if (to->weights) to->weights[r] = b->weights ? (double)b->weights[from] : 1;
-    }
-}
-
-/* Which of labels and targets the batch brings; the loss must take it, and it must be possible. */
-static enum fanin_status check_batch(fanin_trainer *t, const struct fanin_batch *b) {
-    const struct fi_loss *loss = t->model->loss;
-    const unsigned given = (b->labels ? FI_TAKES_LABELS : 0) | (b->targets ? FI_TAKES_TARGETS : 0);
-    if (!b->x || b->n < 1 || b->n > t->batch)
-        return fi_fail(t->ctx, FANIN_ERR_ARGUMENT, "a step takes 1 to %lld samples, not %lld",
-                       (long long)t->batch, (long long)b->n);
-    if (t->exec->needs_two_rows && b->n < 2)
-        return fi_fail(t->ctx, FANIN_ERR_ARGUMENT,
-                       "batch normalization cannot train on one sample");
-    if (!(loss->takes & given))
-        return fi_fail(t->ctx, FANIN_ERR_ARGUMENT, "loss %s needs %s", loss->head.name,
-                       loss->takes & FI_TAKES_LABELS ? "labels" : "targets");
-    if (given == (FI_TAKES_LABELS | FI_TAKES_TARGETS) && loss->takes == given)
-        return fi_fail(t->ctx, FANIN_ERR_ARGUMENT,
-                       "loss %s takes labels or targets, not both at once", loss->head.name);
-    t->model->truth =
-        loss->takes & given & FI_TAKES_LABELS ? FANIN_CLASSIFICATION : FANIN_REGRESSION;
-    for (int64_t r = 0; r < b->n && b->labels && t->model->truth == FANIN_CLASSIFICATION; r++)
-        FI_TRY(fi_check_label(t->model, b->labels[r], r));
-    for (int64_t r = 0; r < b->n && t->model->truth == FANIN_REGRESSION; r++)
-        FI_TRY(fi_check_target(t->model, b->targets + r * fanin_model_outputs(t->model), r));
-    for (int64_t r = 0; r < b->n && b->weights; r++)
-        if (!(b->weights[r] >= 0 && isfinite(b->weights[r])))
-            return fi_fail(t->ctx, FANIN_ERR_ARGUMENT,
-                           "the weight of sample %lld is %g; it must be 0 or more", (long long)r,
-                           (double)b->weights[r]);
-    return FANIN_OK;
-}
-
-static void send_event(void *payload, struct fi_event *e) {
-    const fanin_trainer *t = payload;
-    e->event.step = t->t;
-    fi_event_send(e, t->event, t->event_payload);
-}
-
-enum fanin_status fanin_trainer_run(fanin_trainer *trainer, const struct fanin_batch *batch,
-                                    double *loss) {
-    struct fanin_batch b = {0};
-    const struct fi_batch rows = {
-        .load = load_arrays, .arg = &b, .rows = batch->n, .weighted = batch->weights != NULL};
-    memcpy(&b, batch, FI_MIN(batch->size, sizeof(b)));
-    FI_TRY(check_batch(trainer, &b));
-    FI_TRY(fi_model_check_index_rows(trainer->model, b.x, b.n));
-    if (trainer->profile) fi_profile_begin(trainer, true);
-    const enum fanin_status status = fi_trainer_run(trainer, &rows, 1, 1, loss);
-    if (status == FANIN_OK && trainer->profile) fi_profile_end(trainer, b.n);
-    if (status == FANIN_OK && fi_watch_done(trainer)) fi_watch_tell(trainer, send_event, trainer);
-    fi_trouble_tell(trainer, send_event, trainer);
-    return status;
-}
-
-enum fanin_status fanin_trainer_profile(fanin_trainer *trainer) {
-    if (!trainer->profile)
-        return fi_fail(trainer->ctx, FANIN_ERR_ARGUMENT,
-                       "the trainer was made without options.profile");
-    fi_profile_tell(trainer, 0, send_event, trainer);
-    return FANIN_OK;
-}
-
-enum fanin_status fanin_trainer_step(fanin_trainer *trainer, const float *x, int64_t n,
-                                     const int32_t *labels, const float *targets, double *loss) {
-    const struct fanin_batch batch = {
-        .size = sizeof(batch), .x = x, .n = n, .labels = labels, .targets = targets};
-    return fanin_trainer_run(trainer, &batch, loss);
 }
