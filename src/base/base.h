@@ -143,8 +143,15 @@ double fi_seconds(void);
 /* Runs fn(arg, i) for i in [0, n) on the pool and the caller; returns when all are done. The tasks
  * are the same for any number of threads. `flops` is the whole region's arithmetic: below the
  * threshold it runs on the caller. Not reentrant: inside a task it runs serially. */
-void fi_parallel(fanin_ctx *ctx, int64_t n, double flops, void (*fn)(void *arg, int64_t i),
-                 void *arg);
+void fi_region(fanin_ctx *ctx, int64_t n, double flops, void (*fn)(void *arg, int64_t i),
+               void *arg);
+static inline void fi_parallel(fanin_ctx *ctx, int64_t n, double flops,
+                               void (*fn)(void *arg, int64_t i), void *arg) {
+    if (n == 1) /* the rule in a small net: a plain call, mostly in line */
+        fn(arg, 0);
+    else
+        fi_region(ctx, n, flops, fn, arg);
+}
 
 /* ---- the context ----------------------------------------------------------------------------- */
 

@@ -160,8 +160,8 @@ static void run_region(struct fi_pool *pool, int64_t n, void (*fn)(void *arg, in
     pool->running = false;
 }
 
-void fi_parallel(fanin_ctx *ctx, int64_t n, double flops, void (*fn)(void *arg, int64_t i),
-                 void *arg) {
+void fi_region(fanin_ctx *ctx, int64_t n, double flops, void (*fn)(void *arg, int64_t i),
+               void *arg) {
     struct fi_pool *pool = ctx->pool;
     /* `running` can only be read as true from inside a task: a context serves one caller at a time.
      */

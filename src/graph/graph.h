@@ -407,6 +407,8 @@ struct fi_policy {
     struct fi_constraints constraints;
     double decay;   /* decoupled: the sum of those among the penalties, at this step */
     fi_real *added; /* gradient of whole-tensor penalties at this step, like w; or NULL */
+    bool as_is;     /* nothing is added to the gradient of the loss, and nothing bounds it */
+    bool by_rows;   /* a table: rows that nobody touched are left alone */
 };
 
 /* The policy of a run: per parameter, and per node for penalties on outputs. */
@@ -537,6 +539,9 @@ void fi_exec_backward(struct fi_exec *exec);
 /* A penalty on a node's outputs: the sum over the samples of the last forward pass. */
 double fi_exec_output_penalty(const struct fi_exec *exec, int node,
                               const struct fi_penalty *penalty);
+/* Finds out once what the run has to do to each gradient: when the members of `u` that stay the
+ * same for all steps are set. `policies` are those of `u`. */
+void fi_update_prepare(const struct fi_update *u, const fanin_net *net, struct fi_policy *policies);
 /* Gradients collected in whole: adds the penalties' share (and the noise). */
 void fi_update_finish_gradient(const struct fi_exec *exec, const struct fi_update *u,
                                fi_real *grads);

@@ -22,13 +22,19 @@
 #define CHUNK 4096
 #define FIRST 1024 /* of them, where the state of the optimizer is made for each */
 
+void fi_update_prepare(const struct fi_update *u, const fanin_net *net,
+                       struct fi_policy *policies) {
+    for (int i = 0; i < net->n_params; i++) {
+        struct fi_policy *p = &policies[i];
+        p->by_rows = net->params[i].spec.table;
+        p->as_is = !p->added && !(u->noise > 0) && !(u->clip_value > 0);
+        for (int k = 0; k < p->penalties.n; k++)
+            if (p->penalties.items[k]->reg->gradient) p->as_is = false;
+    }
+}
+
 typedef void part_fn(const struct fi_exec *e, const struct fi_update *u, int index, int64_t offset,
                      int64_t n, fi_real *g);
-
-/* Is the gradient of the loss all there is? */
-static inline bool finished(const struct fi_update *u, const struct fi_policy *p) {
-    return p->penalties.n == 0 && !p->added && !(u->noise > 0) && !(u->clip_value > 0);
-}
 
 static void finish_gradient(const struct fi_exec *e, const struct fi_update *u, int index,
                             int64_t offset, int64_t n, fi_real *g) {
@@ -80,7 +86,7 @@ static void apply_first(const struct fi_exec *e, const struct fi_update *u, int 
 
 static void finish_and_apply(const struct fi_exec *e, const struct fi_update *u, int index,
                              int64_t offset, int64_t n, fi_real *g) {
-    if (!finished(u, &u->policies[index])) finish_gradient(e, u, index, offset, n, g);
+    if (!u->policies[index].as_is) finish_gradient(e, u, index, offset, n, g);
     apply(e, u, index, offset, n, g);
 }
 
@@ -105,17 +111,17 @@ void fi_emit_range(const struct fanin_step *s, int param, int64_t offset, int64_
     const struct fi_exec *e = extra->exec;
     const struct fi_update *u = e->update;
     const int index = s->params[param].index;
-    const struct fi_param *p = &e->model->net->params[index];
-    if (u->policies ? !u->policies[index].updates : !p->spec.trainable) return;
+    const struct fi_policy *policy = u->policies ? &u->policies[index] : NULL;
+    if (policy ? !policy->updates : !e->model->net->params[index].spec.trainable) return;
     if (u->grads) {
-        fi_real *to = u->grads + p->offset + offset;
+        fi_real *to = u->grads + (s->params[param].w - e->model->params) + offset;
         if (u->accumulate)
             e->model->ctx->kernels->add(to, g, n);
         else
             memcpy(to, g, (size_t)n * sizeof(*g));
         return;
     }
-    if (p->spec.table)
+    if (policy->by_rows)
         each_part(e, u, index, offset, n, g, finish_and_apply);
     else
         finish_and_apply(e, u, index, offset, n, g);
@@ -181,8 +187,8 @@ static void walk(const struct fi_exec *e, const struct fi_update *u, fi_real *gr
 }
 
 void fi_update_finish_gradient(const struct fi_exec *e, const struct fi_update *u, fi_real *grads) {
-    bool changes = u->noise > 0 || u->clip_value > 0;
-    for (int i = 0; i < e->model->net->n_params; i++) changes |= u->policies[i].penalties.n > 0;
+    bool changes = false;
+    for (int i = 0; i < e->model->net->n_params; i++) changes |= !u->policies[i].as_is;
     if (changes) walk(e, u, grads, finish_gradient);
 }
 

@@ -197,6 +197,7 @@ static enum fanin_status setup(fanin_trainer *t, const struct fanin_train_option
     t->update.policies = t->policies.params;
     t->update.noise = o->rounding_noise;
     t->update.clip_value = o->clip_value;
+    fi_update_prepare(&t->update, t->model->net, t->policies.params);
     t->exec->update = &t->update;
     if (o->profile && !t->looks) FI_TRY(fi_profile_create(t));
     t->event = o->event;
