@@ -36,30 +36,24 @@ void fi_step_input_done(const struct fanin_step *s) {
 
 /* ---- chains, block by block --------------------------------------------------------------------- */
 
-static void chain_forward(const struct fi_exec *e, const struct fi_group *g,
-                          const struct fanin_block *b) {
-    const struct fanin_tensor *x = &e->y[g->first];
+static void chain_forward(const struct fi_group *g, const struct fanin_block *b) {
     for (int i = 0; i < g->n_chain; i++) {
-        const struct fanin_tensor *y = &e->y[g->chain[i]];
-        const struct fi_node *node = &e->model->net->nodes[g->chain[i]];
-        node->op->forward_block(&e->steps[g->chain[i]], b, x->data + b->row0 * x->ld + b->col0,
-                                x->ld, y->data + b->row0 * y->ld + b->col0, y->ld);
-        x = y;
+        const struct fi_link *l = &g->links[i];
+        const struct fanin_tensor *x = l->x, *y = l->y;
+        l->op->forward_block(l->step, b, x->data + b->row0 * x->ld + b->col0, x->ld,
+                             y->data + b->row0 * y->ld + b->col0, y->ld);
     }
 }
 
 /* In place on the group's gradient buffer; without a host, the first node writes to its dx. */
-static void chain_backward(const struct fi_exec *e, const struct fi_group *g,
-                           const struct fanin_block *b) {
+static void chain_backward(const struct fi_group *g, const struct fanin_block *b) {
     for (int i = g->n_chain - 1; i >= 0; i--) {
-        const struct fanin_step *s = &e->steps[g->chain[i]];
-        const struct fi_node *node = &e->model->net->nodes[g->chain[i]];
-        const struct fanin_tensor *x = s->x[0], *y = s->y, *dy = s->dy;
-        const struct fanin_tensor *dx = i == 0 && g->host < 0 ? s->dx[0] : dy;
-        if (!dx) continue;
+        const struct fi_link *l = &g->links[i];
+        const struct fanin_tensor *x = l->x, *y = l->y, *dy = l->dy;
+        if (!l->dx) continue;
         const int64_t at_x = b->row0 * x->ld + b->col0, at_y = b->row0 * y->ld + b->col0;
-        node->op->backward_block(s, b, x->data + at_x, x->ld, y->data + at_y, y->ld,
-                                 dy->data + at_y, dy->ld, dx->data + at_x, dx->ld);
+        l->op->backward_block(l->step, b, x->data + at_x, x->ld, y->data + at_y, y->ld,
+                              dy->data + at_y, dy->ld, l->dx->data + at_x, l->dx->ld);
     }
 }
 
@@ -68,7 +62,7 @@ void fi_step_forward_chain(const struct fanin_step *s, int64_t row0, int64_t row
     const struct fi_step_extra *extra = s->internal;
     if (extra->group->n_chain == 0) return;
     const struct fanin_block b = {.row0 = row0, .rows = rows, .col0 = col0, .cols = cols};
-    chain_forward(extra->exec, extra->group, &b);
+    chain_forward(extra->group, &b);
 }
 
 void fi_step_backward_chain(const struct fanin_step *s, int64_t row0, int64_t rows, int64_t col0,
@@ -76,7 +70,7 @@ void fi_step_backward_chain(const struct fanin_step *s, int64_t row0, int64_t ro
     const struct fi_step_extra *extra = s->internal;
     if (!extra->routes[0].fused) return;
     const struct fanin_block b = {.row0 = row0, .rows = rows, .col0 = col0, .cols = cols};
-    chain_backward(extra->exec, extra->routes[0].fused, &b);
+    chain_backward(extra->routes[0].fused, &b);
 }
 
 /* A chain over a whole tensor, split into blocks of rows. */
@@ -95,13 +89,12 @@ static void walk_task(void *arg, int64_t i) {
                                   .rows = FI_MIN(w->rows_per_block, e->rows_now - row0),
                                   .cols = e->y[w->group->tail].cols};
     if (w->backward)
-        chain_backward(e, w->group, &b);
+        chain_backward(w->group, &b);
     else
-        chain_forward(e, w->group, &b);
+        chain_forward(w->group, &b);
 }
 
 static void walk_chain(const struct fi_exec *e, const struct fi_group *g, bool backward) {
-    if (g->n_chain == 0) return;
     struct walk w = {.exec = e, .group = g, .backward = backward};
     const int64_t cols = e->y[g->tail].cols;
     w.rows_per_block = FI_MAX(1, BLOCK_CELLS / cols);
@@ -112,11 +105,10 @@ static void walk_chain(const struct fi_exec *e, const struct fi_group *g, bool b
 
 /* What a group's ops want to do once for the whole batch. */
 static void prepare_group(const struct fi_exec *e, const struct fi_group *g) {
-    const struct fi_node *nodes = e->model->net->nodes;
-    if (g->host >= 0 && nodes[g->host].op && nodes[g->host].op->prepare)
-        nodes[g->host].op->prepare(&e->steps[g->host]);
+    const struct fanin_op *host = g->host >= 0 ? e->model->net->nodes[g->host].op : NULL;
+    if (host && host->prepare) host->prepare(g->step);
     for (int i = 0; i < g->n_chain; i++)
-        if (nodes[g->chain[i]].op->prepare) nodes[g->chain[i]].op->prepare(&e->steps[g->chain[i]]);
+        if (g->links[i].op->prepare) g->links[i].op->prepare(g->links[i].step);
 }
 
 /* ---- forward --------------------------------------------------------------------------------------- */
@@ -150,10 +142,9 @@ static void run_groups(const struct fi_exec *e, int first) {
     for (int i = first; i < e->n_groups; i++) {
         const struct fi_group *g = &e->groups[i];
         if (g->identity) continue;
-        const struct fanin_op *op = g->host >= 0 ? e->model->net->nodes[g->host].op : NULL;
-        prepare_group(e, g);
-        if (op) op->forward(&e->steps[g->host]);
-        if (!op || !(op->flags & FANIN_OP_EPILOGUE)) walk_chain(e, g, false);
+        if (g->prepares) prepare_group(e, g);
+        if (g->forward) g->forward(g->step);
+        if (g->walks_forward) walk_chain(e, g, false);
         fi_lap_forward(e->clocks, i);
     }
 }
@@ -227,7 +218,6 @@ static void penalize_task(void *arg, int64_t task) {
 /* Penalties on the output of a group: its last node, whose gradient is complete. */
 static void penalize_output(const struct fi_exec *e, const struct fi_group *g) {
     struct penalize job = {.exec = e, .node = g->tail};
-    if (!e->policies || e->policies->outputs[g->tail].n == 0) return;
     if (!e->extras[g->tail].written) /* the loss does not depend on it */
         memset(e->dy[g->tail].data, 0,
                (size_t)(e->rows_now * e->dy[g->tail].ld) * sizeof(*e->dy[g->tail].data));
@@ -257,14 +247,11 @@ void fi_exec_backward(struct fi_exec *e) {
     for (int i = e->n_groups - 1; i >= 0; i--) {
         const struct fi_group *g = &e->groups[i];
         if (!g->gradient) continue;
-        penalize_output(e, g);
-        if (!g->chain_done_by_consumer) walk_chain(e, g, true);
+        if (g->penalized) penalize_output(e, g);
+        if (g->walks_backward) walk_chain(e, g, true);
         if (e->still && e->still[g->tail]) e->still[g->tail] = is_still(e, g->tail);
-        const int entry = g->host >= 0 ? g->host : g->chain[0];
-        const struct fanin_op *op = e->model->net->nodes[entry].op;
-        if (g->host >= 0 && op && !(op->flags & FANIN_OP_NO_GRADIENT))
-            op->backward(&e->steps[entry]);
-        add_routes(e, entry);
+        if (g->backward) g->backward(g->step);
+        if (g->adds) add_routes(e, g->host >= 0 ? g->host : g->chain[0]);
         fi_lap_backward(e->clocks, i);
     }
 }

@@ -450,16 +450,33 @@ struct fi_update {
     bool accumulate;                  /* collecting: add to what is there */
 };
 
-/* A run of nodes executed together: a host and the elementwise nodes behind it, block by block. */
+/* An elementwise node of a chain, ready to run on a block. */
+struct fi_link {
+    const struct fanin_op *op;
+    const struct fanin_step *step;
+    const struct fanin_tensor *x, *y, *dy;
+    const struct fanin_tensor *dx; /* where its gradient goes, mostly dy itself; NULL: nowhere */
+};
+
+/* A run of nodes executed together: a host and the elementwise nodes behind it, block by block. A
+ * step only follows what stands here: nothing is looked up or decided again. */
 struct fi_group {
     int host;  /* not elementwise; -1: the chain stands alone */
     int first; /* the node whose output the chain reads: the host, or the chain's producer */
     int *chain;
+    struct fi_link *links; /* the nodes of the chain */
     int n_chain;
-    int tail;                    /* the last node: what others read */
-    bool gradient;               /* anything to train in it or before it */
-    bool chain_done_by_consumer; /* its backward chain runs in the consumer's epilogue */
-    bool identity;               /* inference: nothing to do, the output is the input */
+    void (*forward)(const struct fanin_step *s);  /* of the host on `step`; NULL: nothing to do */
+    void (*backward)(const struct fanin_step *s); /* the same */
+    const struct fanin_step *step;                /* of the host, else of the chain's first node */
+    bool prepares;       /* some op wants to be called before the whole batch */
+    bool walks_forward;  /* its chain does not run in the host's epilogue */
+    bool walks_backward; /* nor backward in that of its reader */
+    bool penalized;      /* penalties act on the tail's output */
+    bool adds;           /* the entry's gradient is added to that of other readers */
+    int tail;            /* the last node: what others read */
+    bool gradient;       /* anything to train in it or before it */
+    bool identity;       /* inference: nothing to do, the output is the input */
 };
 
 /* How a node's gradient reaches one of its inputs. */

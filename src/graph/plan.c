@@ -284,6 +284,7 @@ static enum fanin_status allocate(struct planner *p, struct region **order) {
 static void make_routes(struct planner *p) {
     struct fi_exec *e = p->exec;
     e->extras[e->result].written = true; /* by the loss */
+    for (int g = 0; g < e->n_groups; g++) e->groups[g].walks_backward = e->groups[g].n_chain > 0;
     for (int i = p->net->n_nodes - 1; i >= 0; i--) {
         const struct fi_node *node = &p->net->nodes[i];
         const struct fi_group *own = &e->groups[p->group_of[i]];
@@ -299,7 +300,7 @@ static void make_routes(struct planner *p) {
             if (k == 0 && single_reader(p, from) && g->n_chain > 0 && node->op &&
                 (node->op->flags & FANIN_OP_EPILOGUE)) {
                 route->fused = g;
-                g->chain_done_by_consumer = true;
+                g->walks_backward = false;
             }
         }
     }
@@ -422,7 +423,8 @@ static enum fanin_status plan(struct planner *p) {
     FI_TRY(gradient_regions(p));
     FI_TRY(allocate(p, order));
     FI_TRY(make_inputs(p));
-    return make_steps(p);
+    FI_TRY(make_steps(p));
+    return fi_exec_ready(e);
 }
 
 static enum fanin_status create(struct fi_exec **out, fanin_model *model, int64_t rows,

@@ -19,13 +19,23 @@ static int64_t source(const struct fi_load *load, int64_t row) {
     return load->order ? load->order[load->first + row] : load->first + row;
 }
 
+static void take_numbers(fi_real *to, const float *from, int64_t n) {
+#ifdef FANIN_REAL_DOUBLE
+    for (int64_t i = 0; i < n; i++) to[i] = (fi_real)from[i];
+#else
+    memcpy(to, from, (size_t)n * sizeof *to);
+#endif
+}
+
 static void take_rows(const struct fanin_tensor *to, const float *from,
                       const struct fi_load *load) {
-    for (int64_t r = 0; r < load->n; r++) {
-        const float *restrict row = from + source(load, r) * to->cols;
-        fi_real *restrict out = to->data + r * to->ld;
-        for (int64_t c = 0; c < to->cols; c++) out[c] = (fi_real)row[c];
+    const int64_t cols = to->cols;
+    if (!load->order && to->ld == cols) {
+        take_numbers(to->data, from + load->first * cols, load->n * cols);
+        return;
     }
+    for (int64_t r = 0; r < load->n; r++)
+        take_numbers(to->data + r * to->ld, from + source(load, r) * cols, cols);
 }
 
 static void load_arrays(void *arg, const struct fi_load *to) {
