@@ -14,9 +14,9 @@
 /* Rows of fewer numbers than lanes are the rule in a small net: the lanes that got none are 0 and
  * change nothing, so they are left out. */
 static fi_real short_sum(const fi_real *x, int64_t n) {
-    fi_real s[FI_LANES];
+    fi_real s[FI_LANES] = {0};
     int64_t half = 1;
-    if (n < 2) return n < 1 ? 0 : 0 + x[0];
+    if (n < 1) return 0;
     while (2 * half < n) half *= 2;
     for (int64_t l = 0; l < half; l++) s[l] = (0 + x[l]) + (l + half < n ? x[l + half] : 0);
     for (half /= 2; half > 0; half /= 2)
@@ -24,7 +24,7 @@ static fi_real short_sum(const fi_real *x, int64_t n) {
     return s[0];
 }
 
-fi_real fi_sum(const fi_real *x, int64_t n) {
+fi_real fi_sum_lanes(const fi_real *x, int64_t n) {
     fi_real s[FI_LANES] = {0};
     int64_t i = 0;
     if (n <= FI_LANES) return short_sum(x, n);
@@ -112,10 +112,6 @@ static void strip_sums(const fi_real *x, int64_t rows, int64_t cols, int64_t ld,
     fi_real waiting[LEVELS][STRIP];
     int n = 0;
     int64_t chunks = 0;
-    if (rows <= CHUNK) {
-        chunk_sums(x, rows, cols, ld, sum);
-        return;
-    }
     for (int64_t r = 0; r < rows; r += CHUNK) {
         chunk_sums(x + r * ld, FI_MIN(CHUNK, rows - r), cols, ld, waiting[n++]);
         for (int64_t bits = chunks++; bits & 1; bits >>= 1, n--)
@@ -126,6 +122,10 @@ static void strip_sums(const fi_real *x, int64_t rows, int64_t cols, int64_t ld,
 }
 
 void fi_column_sums(const fi_real *x, int64_t rows, int64_t cols, int64_t ld, fi_real *sum) {
+    if (rows <= CHUNK) {
+        chunk_sums(x, rows, cols, ld, sum);
+        return;
+    }
     for (int64_t j = 0; j < cols; j += STRIP)
         strip_sums(x + j, rows, FI_MIN(STRIP, cols - j), ld, sum + j);
 }

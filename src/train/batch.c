@@ -19,7 +19,7 @@ static int64_t source(const struct fi_load *load, int64_t row) {
     return load->order ? load->order[load->first + row] : load->first + row;
 }
 
-static void take_numbers(fi_real *to, const float *from, int64_t n) {
+static inline void take_numbers(fi_real *to, const float *from, int64_t n) {
 #ifdef FANIN_REAL_DOUBLE
     for (int64_t i = 0; i < n; i++) to[i] = (fi_real)from[i];
 #else
@@ -27,15 +27,21 @@ static void take_numbers(fi_real *to, const float *from, int64_t n) {
 #endif
 }
 
-static void take_rows(const struct fanin_tensor *to, const float *from,
-                      const struct fi_load *load) {
-    const int64_t cols = to->cols;
-    if (!load->order && to->ld == cols) {
-        take_numbers(to->data, from + load->first * cols, load->n * cols);
+static void take_rows(const struct fanin_tensor *t, const float *from, const struct fi_load *load) {
+    const int64_t cols = t->cols, ld = t->ld;
+    fi_real *to = t->data;
+    if (load->order) {
+        for (int64_t r = 0; r < load->n; r++, to += ld)
+            take_numbers(to, from + load->order[load->first + r] * cols, cols);
         return;
     }
-    for (int64_t r = 0; r < load->n; r++)
-        take_numbers(to->data + r * to->ld, from + source(load, r) * cols, cols);
+    from += load->first * cols;
+    if (ld == cols)
+        take_numbers(to, from, load->n * cols);
+    else if (cols == 1)
+        for (int64_t r = 0; r < load->n; r++) to[r * ld] = (fi_real)from[r];
+    else
+        for (int64_t r = 0; r < load->n; r++, to += ld, from += cols) take_numbers(to, from, cols);
 }
 
 static void load_arrays(void *arg, const struct fi_load *to) {
