@@ -68,14 +68,15 @@ static bool all_within(const float *x, int64_t n, float least, float most) {
     return !odd;
 }
 
-static enum fanin_status check_labels(const fanin_model *model, const struct fanin_batch *b) {
-    if (all_classes(b->labels, b->n, fanin_model_outputs(model))) return FANIN_OK;
+static enum fanin_status check_labels(const fanin_model *model, const struct fanin_batch *b,
+                                      int64_t classes) {
+    if (all_classes(b->labels, b->n, classes)) return FANIN_OK;
     for (int64_t r = 0; r < b->n; r++) FI_TRY(fi_check_label(model, b->labels[r], r));
     return FANIN_OK;
 }
 
-static enum fanin_status check_targets(const fanin_model *model, const struct fanin_batch *b) {
-    const int64_t n = fanin_model_outputs(model);
+static enum fanin_status check_targets(const fanin_model *model, const struct fanin_batch *b,
+                                       int64_t n) {
     const bool any = model->task == FANIN_REGRESSION;
     if (model->task != FANIN_CLASSIFICATION && /* distributions must sum to 1 */
         all_within(b->targets, b->n * n, any ? -FLT_MAX : 0, any ? FLT_MAX : 1))
@@ -87,6 +88,7 @@ static enum fanin_status check_targets(const fanin_model *model, const struct fa
 /* Which of labels and targets the batch brings; the loss must take it, and it must be possible. */
 static enum fanin_status check_batch(fanin_trainer *t, const struct fanin_batch *b) {
     const struct fi_loss *loss = t->model->loss;
+    const int64_t outputs = t->exec->y[t->exec->result].cols;
     const unsigned given = (b->labels ? FI_TAKES_LABELS : 0) | (b->targets ? FI_TAKES_TARGETS : 0);
     if (!b->x || b->n < 1 || b->n > t->batch)
         return fi_fail(t->ctx, FANIN_ERR_ARGUMENT, "a step takes 1 to %lld samples, not %lld",
@@ -102,8 +104,8 @@ static enum fanin_status check_batch(fanin_trainer *t, const struct fanin_batch 
                        "loss %s takes labels or targets, not both at once", loss->head.name);
     t->model->truth =
         loss->takes & given & FI_TAKES_LABELS ? FANIN_CLASSIFICATION : FANIN_REGRESSION;
-    FI_TRY(t->model->truth == FANIN_CLASSIFICATION ? check_labels(t->model, b)
-                                                   : check_targets(t->model, b));
+    FI_TRY(t->model->truth == FANIN_CLASSIFICATION ? check_labels(t->model, b, outputs)
+                                                   : check_targets(t->model, b, outputs));
     for (int64_t r = 0; r < b->n && b->weights; r++)
         if (!(b->weights[r] >= 0 && isfinite(b->weights[r])))
             return fi_fail(t->ctx, FANIN_ERR_ARGUMENT,
@@ -120,20 +122,24 @@ static void send_event(void *payload, struct fi_event *e) {
     fi_event_send(e, t->event, t->event_payload);
 }
 
+static enum fanin_status run(fanin_trainer *trainer, struct fanin_batch *b, double *loss) {
+    const struct fi_batch rows = {
+        .load = load_arrays, .arg = b, .rows = b->n, .weighted = b->weights != NULL};
+    FI_TRY(check_batch(trainer, b));
+    FI_TRY(fi_model_check_index_rows(trainer->model, b->x, b->n));
+    if (trainer->profile) fi_profile_begin(trainer, true);
+    const enum fanin_status status = fi_trainer_run(trainer, &rows, 1, 1, loss);
+    if (status == FANIN_OK && trainer->profile) fi_profile_end(trainer, b->n);
+    if (status == FANIN_OK && fi_watch_done(trainer)) fi_watch_tell(trainer, send_event, trainer);
+    fi_trouble_tell(trainer, send_event, trainer);
+    return status;
+}
+
 enum fanin_status fanin_trainer_run(fanin_trainer *trainer, const struct fanin_batch *batch,
                                     double *loss) {
     struct fanin_batch b = {0};
     memcpy(&b, batch, FI_MIN(batch->size, sizeof(b)));
-    const struct fi_batch rows = {
-        .load = load_arrays, .arg = &b, .rows = b.n, .weighted = b.weights != NULL};
-    FI_TRY(check_batch(trainer, &b));
-    FI_TRY(fi_model_check_index_rows(trainer->model, b.x, b.n));
-    if (trainer->profile) fi_profile_begin(trainer, true);
-    const enum fanin_status status = fi_trainer_run(trainer, &rows, 1, 1, loss);
-    if (status == FANIN_OK && trainer->profile) fi_profile_end(trainer, b.n);
-    if (status == FANIN_OK && fi_watch_done(trainer)) fi_watch_tell(trainer, send_event, trainer);
-    fi_trouble_tell(trainer, send_event, trainer);
-    return status;
+    return run(trainer, &b, loss);
 }
 
 enum fanin_status fanin_trainer_profile(fanin_trainer *trainer) {
@@ -146,7 +152,7 @@ enum fanin_status fanin_trainer_profile(fanin_trainer *trainer) {
 
 enum fanin_status fanin_trainer_step(fanin_trainer *trainer, const float *x, int64_t n,
                                      const int32_t *labels, const float *targets, double *loss) {
-    const struct fanin_batch batch = {
+    struct fanin_batch batch = {
         .size = sizeof(batch), .x = x, .n = n, .labels = labels, .targets = targets};
-    return fanin_trainer_run(trainer, &batch, loss);
+    return run(trainer, &batch, loss);
 }

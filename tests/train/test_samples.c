@@ -4,6 +4,7 @@
  * samples, shards, rows that do not count, mixup against its definition, the numbers of Beta.
  */
 #include <math.h>
+#include <stdio.h>
 
 #include "support/nets.h"
 #include "support/records.h"
@@ -197,6 +198,84 @@ static void refusals(void **state) {
     fanin_ctx_free(ctx);
 }
 
+/* One odd number among many, wherever it stands, is found and named. */
+static void odd_ones(void **state) {
+    (void)state;
+    static const int32_t bad_labels[] = {-1, CLASSES, INT32_MIN, INT32_MAX};
+    static const float bad_targets[] = {NAN, INFINITY, -INFINITY};
+    fanin_ctx *ctx = test_ctx();
+    fanin_model *classes = make_model(ctx, "softmax_cross_entropy", NULL, 0);
+    fanin_model *values = make_model(ctx, "mse", NULL, 0);
+    fanin_trainer *by_class = make_trainer(classes, 1, 0), *by_value = make_trainer(values, 1, 0);
+    for (int r = 0; r < ROWS; r++) {
+        char what[64];
+        (void)snprintf(what, sizeof what, "of sample %d", r);
+        for (int i = 0; i < FI_COUNT(bad_labels); i++) {
+            const int32_t kept = labels[r];
+            labels[r] = bad_labels[i];
+            assert_refused(ctx, FANIN_ERR_ARGUMENT, what,
+                           fanin_trainer_step(by_class, x, ROWS, labels, NULL, NULL));
+            labels[r] = kept;
+        }
+        for (int i = 0; i < FI_COUNT(bad_targets); i++) {
+            float *one = &soft[r * CLASSES + r % CLASSES];
+            const float kept = *one;
+            *one = bad_targets[i];
+            assert_refused(ctx, FANIN_ERR_ARGUMENT, what,
+                           fanin_trainer_step(by_value, x, ROWS, NULL, soft, NULL));
+            *one = kept;
+        }
+    }
+    assert_ok(ctx, fanin_trainer_step(by_class, x, ROWS, labels, NULL, NULL));
+    assert_ok(ctx, fanin_trainer_step(by_value, x, ROWS, NULL, soft, NULL));
+    fanin_trainer_free(by_class);
+    fanin_trainer_free(by_value);
+    fanin_model_free(classes);
+    fanin_model_free(values);
+    fanin_ctx_free(ctx);
+}
+
+/* Rows of one number, of several, and such as fill their stride, whole and by shards: the loss of
+ * y = Σ x with targets far away tells the samples apart. */
+static void samples_arrive(void **state) {
+    (void)state;
+    static const int64_t widths[] = {1, 5, 16, 21};
+    static const struct fanin_attr ones = {.number = 1}, none = {.name = "lr", .number = 0};
+    static const struct fanin_rule constant = {"constant", &ones, 1, 0};
+    for (int i = 0; i < FI_COUNT(widths); i++)
+        for (int64_t shards = 1; shards <= 4; shards *= 4) {
+            enum { N = 8 };
+            const struct layer sum = {"dense", 1};
+            const struct fanin_model_options options = {
+                .size = sizeof options, .init = constant, .loss = {"mse", NULL, 0, 0}};
+            const struct fanin_train_options train = {.size = sizeof train,
+                                                      .optim = {"sgd", &none, 1, 0},
+                                                      .batch = N,
+                                                      .shards = shards,
+                                                      .allow_symmetric = 1};
+            float in[N * 21], target[N];
+            double want = 0, loss;
+            fanin_ctx *ctx = test_ctx();
+            fanin_model *model;
+            fanin_trainer *t;
+            for (int k = 0; k < N * 21; k++) in[k] = (float)(k * k % 13);
+            for (int r = 0; r < N; r++) {
+                double error = -100.0 * r;
+                target[r] = (float)(100 * r);
+                for (int c = 0; c < widths[i]; c++) error += (double)in[r * widths[i] + c];
+                want += error * error / N;
+            }
+            assert_ok(ctx,
+                      fanin_model_create(&model, chain_net(ctx, widths[i], &sum, 1), &options));
+            assert_ok(ctx, fanin_trainer_create(&t, model, &train));
+            assert_ok(ctx, fanin_trainer_step(t, in, N, NULL, target, &loss));
+            assert_true(fabs(loss - want) < 1e-6 * want);
+            fanin_trainer_free(t);
+            fanin_model_free(model);
+            fanin_ctx_free(ctx);
+        }
+}
+
 /* N / (K n_k) from the training part; kept in the attributes. */
 static void balanced_weights(void **state) {
     (void)state;
@@ -336,11 +415,16 @@ static void beta_numbers(void **state) {
     }
 }
 
-static struct CMUnitTest tests[] = {
-    cmocka_unit_test(weights_are_repetitions), cmocka_unit_test(shards_share_the_mean),
-    cmocka_unit_test(nothing_counts),          cmocka_unit_test(refusals),
-    cmocka_unit_test(balanced_weights),        cmocka_unit_test(mixtures),
-    cmocka_unit_test(mixtures_over_shards),    cmocka_unit_test(beta_numbers)};
+static struct CMUnitTest tests[] = {cmocka_unit_test(weights_are_repetitions),
+                                    cmocka_unit_test(shards_share_the_mean),
+                                    cmocka_unit_test(nothing_counts),
+                                    cmocka_unit_test(refusals),
+                                    cmocka_unit_test(odd_ones),
+                                    cmocka_unit_test(samples_arrive),
+                                    cmocka_unit_test(balanced_weights),
+                                    cmocka_unit_test(mixtures),
+                                    cmocka_unit_test(mixtures_over_shards),
+                                    cmocka_unit_test(beta_numbers)};
 
 int main(void) {
     make_samples(NULL);
