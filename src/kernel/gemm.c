@@ -58,7 +58,7 @@ static void y_task(void *arg, int64_t task) {
     struct fi_tile t = {
         .ko = 1, .a_stride = j->ldx, .b_k = width, .c = j->y + row0 * j->ldy + col0, .ldc = j->ldy};
     for (int64_t i0 = 0, k = 0; k < blocks; k++) {
-        t.ki = j->in * (k + 1) / blocks - i0;
+        t.ki = (k + 1 == blocks ? j->in : j->in * (k + 1) / blocks) - i0;
         t.a = j->x + row0 * j->ldx + i0;
         t.b = j->w + col0 * j->in + i0 * width;
         t.load = k > 0;
@@ -83,7 +83,8 @@ void fi_product_y(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_r
                       .ldy = ldy,
                       .done = done,
                       .arg = arg};
-    if (scratch && fi_sparse_y(ctx, m, out, in, x, ldx, w, y, ldy, scratch, done, arg))
+    if (scratch && fi_sparse_suits(m, out, in) &&
+        fi_sparse_y(ctx, m, out, in, x, ldx, w, y, ldy, scratch, done, arg))
         j.first_panel = out / FI_PANEL;
     j.panels = fi_panels(out) - j.first_panel;
     /* Few panels: split the rows finer so that there is work for every thread. */
@@ -198,7 +199,9 @@ void fi_product_dx(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_
                        .done = done,
                        .arg = arg};
     const double flops = 2.0 * (double)m * (double)out * (double)in;
-    if (fi_sparse_dx(ctx, m, out, in, dy, lddy, w, dx, lddx, scratch, done, arg)) return;
+    if (fi_sparse_suits(m, out, in) &&
+        fi_sparse_dx(ctx, m, out, in, dy, lddy, w, dx, lddx, scratch, done, arg))
+        return;
     if (turn_weights(m, out, in)) {
         fi_parallel(ctx, fi_panels(in), flops, turn_task, &j);
         fi_product_y(ctx, m, in, out, dy, lddy, scratch, dx, lddx, NULL, done, arg);
@@ -225,14 +228,19 @@ static void fetch_touched(const struct dw_job *j, struct fi_tile *t, int64_t off
                           int64_t width) {
     const int arrays = j->touched ? j->touched->n : 0;
     const int64_t parts = arrays < 3 ? FI_MAX(arrays, 1) : 4;
-    t->ko = j->m % parts == 0 ? parts : 1;
+    const int64_t bytes = n * width * (int64_t)sizeof(*t->c);
+    t->ko = 1;
+    t->ki = j->m;
+    t->fetch[0] = (const char *)t->b;
+    if (arrays == 0 || bytes < FI_LEAST_FETCHED) return;
+    if (j->m % parts == 0) t->ko = parts;
     t->ki = j->m / t->ko;
     t->a_o = t->ki * j->ldx;
     t->b_o = t->ki * j->lddy;
     for (int64_t o = 0; o < t->ko; o++)
         t->fetch[o] =
             o < arrays ? (const char *)(j->touched->arrays[o] + offset) : (const char *)t->b;
-    t->fetch_step = arrays ? fi_fetch_step(n * width * (int64_t)sizeof(*t->c), t->ki, n, width) : 0;
+    t->fetch_step = fi_fetch_step(bytes, t->ki, n, width);
 }
 
 static void dw_task(void *arg, int64_t i) {
@@ -273,7 +281,8 @@ void fi_product_dw(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_
                        .touched = touched,
                        .emit = emit,
                        .arg = arg};
-    if (scratch && fi_sparse_dw(ctx, m, out, in, dy, lddy, x, ldx, scratch, touched, emit, arg))
+    if (scratch && fi_sparse_suits(m, out, in) &&
+        fi_sparse_dw(ctx, m, out, in, dy, lddy, x, ldx, scratch, touched, emit, arg))
         j.first_panel = out / FI_PANEL;
     const int64_t panels = fi_panels(out) - j.first_panel;
     /* A panel's strip of dy stays in L1 over the whole chunk; few panels: split the inputs. */

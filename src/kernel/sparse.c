@@ -36,9 +36,8 @@
 /* Pieces fetched at once: in dw up to 4 arrays of each panel. */
 #define MAX_FETCH 16
 
-/* Worth it up to this share of non-zeros, for products of at least so many multiply-adds. */
+/* Worth it up to this share of non-zeros. */
 #define DENSITY 0.4
-#define LEAST_PRODUCTS 4e6
 
 /* ---- lists ------------------------------------------------------------------------------------- */
 
@@ -175,11 +174,6 @@ static bool list(fanin_ctx *ctx, struct listing *job, bool columns, fi_real *scr
     if (!place(job, scratch)) return false;
     fi_parallel(ctx, tasks, flops, columns ? list_columns : list_rows, job);
     return true;
-}
-
-static bool large(int64_t m, int64_t out, int64_t in) {
-    return m > FI_LANES && out >= FI_PANEL && in >= FI_PANEL &&
-           (double)m * (double)out * (double)in >= LEAST_PRODUCTS;
 }
 
 static double flops_of(const struct lists *lists, int64_t cols) {
@@ -390,8 +384,7 @@ static void dx_task(void *arg, int64_t task) {
 /* Lists the rows and runs the tasks, if it is worth while. */
 static bool run_rows(fanin_ctx *ctx, struct rows_job *j, int64_t cols, fi_real *scratch,
                      void (*task)(void *job, int64_t i)) {
-    if (!large(j->listing.m, j->out, j->in) || !list(ctx, &j->listing, false, scratch))
-        return false;
+    if (!list(ctx, &j->listing, false, scratch)) return false;
     fi_parallel(ctx, blocks_of(cols, GROUP), flops_of(&j->listing.lists, cols), task, j);
     return true;
 }
@@ -495,7 +488,7 @@ bool fi_sparse_dw(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_r
                             .emit = emit,
                             .arg = arg};
     const int64_t cols = out / FI_PANEL * FI_PANEL;
-    if (!large(m, out, in) || !list(ctx, &j.listing, true, scratch)) return false;
+    if (!list(ctx, &j.listing, true, scratch)) return false;
     fi_parallel(ctx, blocks_of(cols, DW_GROUP), flops_of(&j.listing.lists, cols), dw_task, &j);
     return true;
 }

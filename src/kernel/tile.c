@@ -100,7 +100,16 @@ static const tile_fn tiles[FI_V_ROWS][2][2] = {
 #endif
 };
 
-void fi_strip(enum fi_direction direction, struct fi_tile *t, int64_t rows, int64_t width) {
+/* One tile; what is fetched moves on. */
+static inline void run_tile(enum fi_direction direction, struct fi_tile *t, int64_t mr, bool full) {
+    tiles[mr - 1][direction][full](t);
+    if (t->fetch_step == 0) return;
+    for (int64_t o = 0; o < t->ko; o++) t->fetch[o] += t->fetch_step * t->ki;
+}
+
+/* Not in line: what is one tile needs none of these registers. */
+static __attribute__((noinline)) void split_strip(enum fi_direction direction, struct fi_tile *t,
+                                                  int64_t rows, int64_t width) {
     const unsigned n = ((unsigned)rows + FI_V_ROWS - 1) / FI_V_ROWS;
     const unsigned each = (unsigned)rows / n, longer = (unsigned)rows % n;
     const fi_real *a = t->a, *b = t->b;
@@ -113,9 +122,7 @@ void fi_strip(enum fi_direction direction, struct fi_tile *t, int64_t rows, int6
             t->a = a + r0 * a_row;
             t->b = b + col;
             t->c = c + r0 * t->ldc + col;
-            tiles[mr - 1][direction][width - col >= TILE_COLS](t);
-            for (int64_t o = 0; t->fetch_step > 0 && o < t->ko; o++)
-                t->fetch[o] += t->fetch_step * t->ki;
+            run_tile(direction, t, mr, width - col >= TILE_COLS);
         }
     }
     t->a = a;
@@ -123,7 +130,14 @@ void fi_strip(enum fi_direction direction, struct fi_tile *t, int64_t rows, int6
     t->c = c;
 }
 
-int64_t fi_fetch_step(int64_t bytes, int64_t ks, int64_t rows, int64_t width) {
+void fi_strip(enum fi_direction direction, struct fi_tile *t, int64_t rows, int64_t width) {
+    if (rows <= FI_V_ROWS && width <= TILE_COLS)
+        run_tile(direction, t, rows, width == TILE_COLS);
+    else
+        split_strip(direction, t, rows, width);
+}
+
+int64_t fi_fetch_spread(int64_t bytes, int64_t ks, int64_t rows, int64_t width) {
     const int64_t n = (rows + FI_V_ROWS - 1) / FI_V_ROWS * ((width + TILE_COLS - 1) / TILE_COLS);
     return (bytes + n * ks - 1) / (n * ks);
 }

@@ -10,6 +10,9 @@
 /* Inputs handled together in dx and dw: whole tiles of 12 and 6, whole cache lines. */
 #define FI_IN_BLOCK 48
 
+/* Pieces of fewer bytes belong to layers that stay in the caches: they are not fetched. */
+#define FI_LEAST_FETCHED 4096
+
 /* The most outer steps of a tile. */
 #define FI_MAX_KO 8
 
@@ -39,8 +42,12 @@ enum fi_direction { FI_BY_ROW, FI_BY_COL };
 void fi_strip(enum fi_direction direction, struct fi_tile *t, int64_t rows, int64_t width);
 
 /* fetch_step for `bytes` to come during a strip of `ks` products an element. */
-#define fi_fetch_step FI_T(fi_fetch_step)
-int64_t fi_fetch_step(int64_t bytes, int64_t ks, int64_t rows, int64_t width);
+#define fi_fetch_spread FI_T(fi_fetch_spread)
+int64_t fi_fetch_spread(int64_t bytes, int64_t ks, int64_t rows, int64_t width);
+/* The same, or 0 where they are too few to matter. */
+static inline int64_t fi_fetch_step(int64_t bytes, int64_t ks, int64_t rows, int64_t width) {
+    return bytes < FI_LEAST_FETCHED ? 0 : fi_fetch_spread(bytes, ks, rows, width);
+}
 
 /* Zeroes the lanes of c (n × width) from `valid` on: they belong to no unit. */
 #define fi_clear_lanes FI_T(fi_clear_lanes)
