@@ -146,11 +146,8 @@ double fi_random_beta(uint64_t key, uint64_t step, double alpha);
 /* ---- reductions --------------------------------------------------------------------------------- */
 
 /* Sum of n numbers: 16 lanes, then a fixed tree. */
-#define fi_sum_lanes FI_T(fi_sum_lanes)
-fi_real fi_sum_lanes(const fi_real *x, int64_t n);
-static inline fi_real fi_sum(const fi_real *x, int64_t n) {
-    return n == 1 ? 0 + x[0] : fi_sum_lanes(x, n); /* one output is the rule in regression */
-}
+#define fi_sum FI_T(fi_sum)
+fi_real fi_sum(const fi_real *x, int64_t n);
 /* In double, 16 lanes, then a fixed tree. */
 #define fi_sum_squares FI_T(fi_sum_squares)
 double fi_sum_squares(const fi_real *x, int64_t n);

@@ -24,9 +24,10 @@ static fi_real short_sum(const fi_real *x, int64_t n) {
     return s[0];
 }
 
-fi_real fi_sum_lanes(const fi_real *x, int64_t n) {
+fi_real fi_sum(const fi_real *x, int64_t n) {
     fi_real s[FI_LANES] = {0};
     int64_t i = 0;
+    if (n == 1) return 0 + x[0];
     if (n <= FI_LANES) return short_sum(x, n);
     for (; i + FI_LANES <= n; i += FI_LANES)
         for (int l = 0; l < FI_LANES; l++) s[l] += x[i + l];
