@@ -4,6 +4,7 @@
 Modes: step, scan, and with -rbg another random number generator for dropout (the default is threefry).
 Weights are kept as (in, out), as JAX users do.
 """
+import math
 import os
 
 import jax
@@ -83,7 +84,7 @@ def update(o: dict, params, kept, gradients):
     t = t + 1
     m = jax.tree.map(lambda m, g: o["beta1"] * m + (1 - o["beta1"]) * g, m, gradients)
     v = jax.tree.map(lambda v, g: o["beta2"] * v + (1 - o["beta2"]) * g * g, v, gradients)
-    first, second = 1 - o["beta1"] ** t, 1 - o["beta2"] ** t
+    first, second = (-jnp.expm1(t * math.log(o[beta])) for beta in ("beta1", "beta2"))  # 1 - beta^t in float loses digits
 
     def move(p, m, v):
         decay = o.get("weight_decay", 0) if p.ndim > 1 else 0

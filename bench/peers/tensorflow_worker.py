@@ -3,6 +3,8 @@
 
 Modes: function, xla. The updates are TensorFlow's own fused kernels (Keras' optimizers take longer).
 """
+import math
+
 import tensorflow as tf
 
 import protocol
@@ -54,10 +56,14 @@ class Optimizer:
         self.o, self.params = o, params
         kept = 2 if o["op"] != "sgd" else int(o["momentum"] > 0)
         self.kept = [[tf.Variable(tf.zeros_like(p)) for _ in range(kept)] for p in params]
-        self.powers = [tf.Variable(o[key]) for key in ("beta1", "beta2")] if kept == 2 else []
+        self.t = tf.Variable(0.)
 
     def apply(self, gradients) -> None:
         o, raw = self.o, tf.raw_ops
+        if o["op"] != "sgd":  # 1 - beta^t in float loses digits, and the kernel adds eps to the uncorrected root
+            t = self.t.assign_add(1.)
+            first, second = (-tf.math.expm1(t * math.log(o[beta])) for beta in ("beta1", "beta2"))
+            root = tf.sqrt(second)
         for p, kept, g in zip(self.params, self.kept, gradients):
             if o["op"] == "sgd" and kept:
                 raw.ResourceApplyMomentum(var=p.handle, accum=kept[0].handle, lr=o["lr"], grad=g, momentum=o["momentum"])
@@ -67,10 +73,8 @@ class Optimizer:
                 if o.get("weight_decay") and len(p.shape) > 1:
                     p.assign_sub(o["lr"] * o["weight_decay"] * p)
                 raw.ResourceApplyAdam(
-                    var=p.handle, m=kept[0].handle, v=kept[1].handle, beta1_power=self.powers[0], beta2_power=self.powers[1],
-                    lr=o["lr"], beta1=o["beta1"], beta2=o["beta2"], epsilon=o["eps"], grad=g)
-        for power, key in zip(self.powers, ("beta1", "beta2")):
-            power.assign(power * o[key])
+                    var=p.handle, m=kept[0].handle, v=kept[1].handle, beta1_power=0., beta2_power=0., lr=o["lr"] * root / first,
+                    beta1=o["beta1"], beta2=o["beta2"], epsilon=o["eps"] * root, grad=g)
 
 
 def threads(work: protocol.Workload) -> None:

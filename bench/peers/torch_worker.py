@@ -5,6 +5,8 @@ Modes: fused, foreach (eager steps with that optimizer), eager (an op or a predi
 graph; torch.optim breaks graphs, so that the update is written out), compile-fused (forward and backward compiled, the fused
 optimizer behind them).
 """
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -62,7 +64,7 @@ def apply(o: dict, params: list, kept: list[list], gradients: list) -> None:
             p.add_(g, alpha=-o["lr"])
         return
     t = kept[2][0].add_(1)
-    first, second = 1 - o["beta1"] ** t, 1 - o["beta2"] ** t
+    first, second = (-torch.expm1(t * math.log(o[beta])) for beta in ("beta1", "beta2"))  # 1 - beta^t in float loses digits
     for p, g, m, v in zip(params, gradients, *kept[:2]):
         m.lerp_(g, 1 - o["beta1"])
         v.mul_(o["beta2"]).addcmul_(g, g, value=1 - o["beta2"])
