@@ -10,7 +10,9 @@
 #include <fanin/bench.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define BENCH_ROUNDS 9
 
@@ -36,9 +38,9 @@ static inline double bench_median(double *v, int n) {
 
 typedef void (*bench_fn)(void *arg);
 
-/* Seconds a call, over a block of at least `least` seconds. The clock is read ever more rarely,
- * since reading it costs as much as the smallest calls. */
-static inline double bench_block(bench_fn fn, void *arg, double least) {
+/* Seconds that *calls calls took, a block of at least `least` seconds. The clock is read ever more
+ * rarely, since reading it costs as much as the smallest calls. */
+static inline double bench_count(bench_fn fn, void *arg, double least, long *calls) {
     long n = 0, run = 1;
     double t0 = bench_now(), t;
     do {
@@ -47,6 +49,14 @@ static inline double bench_block(bench_fn fn, void *arg, double least) {
         t = bench_now() - t0;
         if (t < least / 8) run *= 2;
     } while (t < least);
+    *calls = n;
+    return t;
+}
+
+/* Seconds a call, over such a block. */
+static inline double bench_block(bench_fn fn, void *arg, double least) {
+    long n;
+    const double t = bench_count(fn, arg, least, &n);
     return t / (double)n;
 }
 
@@ -64,6 +74,17 @@ static inline double bench_copy(fanin_ctx *ctx, size_t bytes) {
     double copied = 0;
     if (fanin_bench_memory(ctx, 1, 2 * bytes, 3e-3, &copied, NULL)) exit(1);
     return copied;
+}
+
+/* OpenBLAS takes processors younger than itself for the oldest it knows (SSE3) unless it is told
+ * otherwise before it is loaded: then this program starts anew. core: openblas_get_corename(). */
+static inline void bench_openblas_core(const char *core, char **argv) {
+    if (getenv("OPENBLAS_CORETYPE") || strcmp(core, "Prescott") != 0) return;
+    if (!__builtin_cpu_supports("avx2")) return;
+    setenv("OPENBLAS_CORETYPE", __builtin_cpu_supports("avx512f") ? "SkylakeX" : "Haswell", 1);
+    execv("/proc/self/exe", argv);
+    perror("/proc/self/exe");
+    exit(1);
 }
 
 #endif

@@ -98,10 +98,13 @@ static float *numbers(int64_t n) {
     return v;
 }
 
-static sgemm_fn load(const char *name) {
+static sgemm_fn load(const char *name, char **argv) {
     void *library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
     sgemm_fn fn = NULL;
+    const char *(*core)(void) = NULL;
     if (library) *(void **)&fn = dlsym(library, "cblas_sgemm");
+    if (library) *(void **)&core = dlsym(library, "openblas_get_corename");
+    if (core) bench_openblas_core(core(), argv);
     if (!fn) printf("%s is not there: its column is empty\n", name);
     return fn;
 }
@@ -110,7 +113,7 @@ int main(int argc, char **argv) {
     const double least = argc > 1 ? atof(argv[1]) : 0.02;
     setenv("OPENBLAS_NUM_THREADS", "1", 1);
     setenv("BLIS_NUM_THREADS", "1", 1);
-    const sgemm_fn peers[] = {load("libopenblas.so.0"), load("libblis.so.4")};
+    const sgemm_fn peers[] = {load("libopenblas.so.0", argv), load("libblis.so.4", argv)};
     fanin_ctx *ctx;
     char error[200];
     const struct fanin_ctx_options options = {.size = sizeof(options), .threads = 1};
