@@ -52,7 +52,7 @@ def start(stable: workers.Stable, arguments: list, peer: str, mode: str, where: 
     """A contender, stopped until it is asked; None and a line where it cannot take part."""
     worker = None
     try:
-        worker = stable.start(peer, [*map(str, arguments), str(stable.threads), mode], f"{peer} {mode}")
+        worker = stable.start(peer, mode, [*map(str, arguments)])
         worker.wait_ready()
     except workers.Lost as problem:
         say(f"  {where}: {peer} {mode}: {problem}")
@@ -163,7 +163,7 @@ def measure_job(stable: workers.Stable, workloads: dict, path: pathlib.Path, wor
             command = [word.format(threads=stable.threads, folder=folder, **words) for word in work["command"]]
         else:
             inputs = words["mnist"] if work["data"] == "mnist" else folder
-            command = stable.program(peer) + [str(path), work["name"], str(inputs), str(stable.threads), mode]
+            command = stable.program(peer, mode) + [str(path), work["name"], str(inputs), str(stable.threads), mode]
         field.append(Command(peer, mode, command, ""))
     for _ in range(min(rounds, work.get("rounds", rounds))):
         for c in list(field):

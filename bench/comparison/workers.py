@@ -19,6 +19,7 @@ import time
 
 PR_SET_PDEATHSIG = 1
 PATIENCE = 600  # seconds for one answer: compiling takes long on a busy machine
+ABSENT = {"kann": "; it is built from KANN's source: KANN_DIR=DIR make bench", "fann": "; it needs Debian's libfann-dev"}
 libc = ctypes.CDLL(None)
 
 # Runs a command and tells its wall time, exit code and peak memory. A process of its own, because a process's peak counts
@@ -63,8 +64,8 @@ def prepare(threads: int):
 class Worker:
     """A running worker: its pid, and the pipe ends to write commands to and to read answers from."""
 
-    def __init__(self, name: str, pid: int, commands: int, answers: int):
-        self.name, self.commands, self.answers, self.rest = name, commands, answers, b""
+    def __init__(self, pid: int, commands: int, answers: int):
+        self.commands, self.answers, self.rest = commands, answers, b""
         self.process = os.pidfd_open(pid)
         self.ready: dict = {}
 
@@ -138,14 +139,16 @@ class Stable:
         self.children.append(child)
         return child
 
-    def program(self, peer: str) -> list[str]:
-        """The command of a peer's worker: a module of Python, else a program in C."""
-        module, binary = self.peers / f"{peer}_worker.py", self.programs / f"worker_{peer}"
+    def program(self, peer: str, mode: str) -> list[str]:
+        """The command of a peer's worker: a module of Python, else a program in C (worker_PEER_MODE or worker_PEER)."""
+        module = self.peers / f"{peer}_worker.py"
         if module.exists():
             return [str(self.python), str(module)]
-        if binary.exists():
-            return [str(binary)]
-        raise Lost(f"{binary} is not there" + ("; it is built when KANN_DIR is given" if peer == "kann" else ""))
+        programs = [self.programs / f"worker_{peer}_{mode}", self.programs / f"worker_{peer}"]
+        for binary in programs:
+            if binary.exists():
+                return [str(binary)]
+        raise Lost(f"{binary} is not there" + ABSENT.get(peer, ""))
 
     def server(self, peer: str, program: list[str]) -> socket.socket:
         if peer not in self.servers:
@@ -159,18 +162,18 @@ class Stable:
             self.servers[peer] = ours
         return self.servers[peer]
 
-    def start(self, peer: str, arguments: list[str], name: str) -> Worker:
+    def start(self, peer: str, mode: str, arguments: list[str]) -> Worker:
         """A worker of the peer, which may still be warming up."""
-        program = self.program(peer)
+        program, arguments = self.program(peer, mode), [*arguments, str(self.threads), mode]
         if len(program) == 1:
             child = self.spawn(program + arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-            return Worker(name, child.pid, os.dup(child.stdin.fileno()), os.dup(child.stdout.fileno()))
+            return Worker(child.pid, os.dup(child.stdin.fileno()), os.dup(child.stdout.fileno()))
         server = self.server(peer, program)
         (their_in, commands), (answers, their_out) = os.pipe(), os.pipe()
         socket.send_fds(server, [json.dumps(arguments).encode()], [their_in, their_out])
         os.close(their_in)
         os.close(their_out)
-        return Worker(name, int(server.recv(64)), commands, answers)
+        return Worker(int(server.recv(64)), commands, answers)
 
     def run(self, command: list[str], folder: pathlib.Path) -> tuple[float, float]:
         """A whole command: seconds from start to exit, and its peak memory in MB."""
