@@ -3,7 +3,7 @@
 import html
 import math
 
-WIDTH, LEFT, RIGHT, GAP, TOP, ROW, FOOT = 860, 168, 20, 26, 96, 23, 34
+WIDTH, LEFT, RIGHT, GAP, TOP, ROW, FOOT = 880, 204, 28, 50, 96, 23, 34
 TICKS = .5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000
 STYLE = """text{font:13px system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",Helvetica,Arial,sans-serif;fill:#57606a}
 .t{font-weight:600;font-size:16px;fill:#1c2127}.i{fill:#1c2127}.m{text-anchor:middle}.e{text-anchor:end}.p{fill:#fff}
@@ -50,6 +50,7 @@ def panel(scale: Scale, title: str, rows: list[dict[str, float]], order: list[st
         out += f'<path class="{style}" d="M{x:.1f} {TOP}V{bottom}"/>\n' + text(x, bottom + 18, f"{tick:g}×", "m")
     for i, ratios in enumerate(rows):
         y = TOP + ROW * (i + .5)
+        out += f'<path class="g" d="M{scale.left:.1f} {y:.1f}h{scale.width:.1f}"/>\n'
         for peer, ratio in ratios.items():
             out += mark(order.index(peer), scale(ratio), y, f"{names[peer]}: {ratio:.3g} times our time")
     return out
@@ -74,11 +75,9 @@ def svg(results, names: dict[str, str], ours: str) -> str:
            f'role="img" aria-labelledby="t d">\n<title id="t">Time of each peer as a multiple of {ours}\'s</title>\n'
            f'<desc id="d">{html.escape(described(workloads, panels, results.threads, names))}</desc>\n<style>{STYLE}</style>\n'
            f'<rect class="p" width="{WIDTH}" height="{height}" rx="6"/>\n')
-    out += text(16, 29, f"Time of each peer as a multiple of {ours}'s (less is faster)", "t") + legend(order, names, ours)
+    out += text(16, 29, f"Time of each peer as a multiple of {ours}'s: right of the line is slower than {ours}", "t") + legend(order, names, ours)
     for i, workload in enumerate(workloads):
-        y = TOP + ROW * (i + .5)
-        out += text(LEFT - 12, y + 4, workload.replace("_", " "), "e i")
-        out += f'<path class="g" d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}"/>\n'
+        out += text(LEFT - 12, TOP + ROW * (i + .5) + 4, workload.replace("_", " "), "e i")
     for i, (n, rows) in enumerate(zip(results.threads, panels)):
         scale = Scale([v for row in rows for v in row.values()], LEFT + i * (width + GAP), width)
         out += panel(scale, "1 thread" if n == 1 else f"{n} threads", rows, order, names)

@@ -10,16 +10,17 @@ NAMES = {"fanin": "fanin", "torch": "PyTorch", "jax": "JAX", "tensorflow": "Tens
 OURS = "fanin"
 MARKS = "<!-- performance -->", "<!-- /performance -->"
 README_KINDS = "train", "infer"
+DASH = "–"
 SECTION = """## Performance
 One run of `make bench`, which first proves that all compute the same. Milliseconds a step (a prediction), medians of {rounds}
 rounds by turns, the best mode of the best peer; *limit*: the time that arithmetic at the measured peak and the bytes at the
-measured bandwidth would take, over the time it took. {apart}
+measured bandwidth would take, over the time it took.
+{apart}
 
 ![How many times fanin's time each peer takes, for each workload and for one and two threads](docs/performance/speed.svg)
 
 {steps}
-{jobs}
-{date}, {machine}; fanin {commit}, {versions}. [Every peer and mode](bench/RESULTS.md), [how it is measured](bench/README.md).
+{jobs}{date}, {machine}; fanin {commit}, {versions}. [Every peer and mode](bench/RESULTS.md), [how it is measured](bench/README.md).
 """
 
 
@@ -32,8 +33,8 @@ def write_results(path: pathlib.Path, results: dict) -> None:
 
 def ms(value: float) -> str:
     """Three digits, never an exponent."""
-    digits = 3 - len(f"{value:.0f}") if value >= 1 else 2 - int(f"{value:e}".split("e")[1])
-    return f"{value:.{max(0, digits)}f}"
+    exponent = int(f"{value:.2e}".split("e")[1])
+    return f"{value:.{max(0, 2 - exponent)}f}"
 
 
 def times(ratio: float) -> str:
@@ -79,7 +80,7 @@ class Results:
         return ours, min(best.values(), key=lambda row: row["ms_median"], default=None)
 
     def label(self, name: str) -> str:
-        return f"{name}: {self.titles[name][1]}" if self.titles[name][0] == "train" else self.titles[name][1]
+        return f"**{name}** {self.titles[name][1]}" if self.titles[name][0] == "train" else self.titles[name][1]
 
 
 def named(row: dict) -> str:
@@ -98,9 +99,9 @@ def steps_table(results: Results) -> str:
         cells = [results.label(name)]
         for n in results.threads:
             ours, peer = results.best(name, n)
-            cells += [ms(ours["ms_median"]) if ours else "–", f"{ms(peer['ms_median'])} {named(peer)}" if peer else "–",
-                      f"**{times(peer['ratio'])}**" if peer and ours else "–",
-                      f"{100 * ours['of_limit']:.0f} %" if ours and ours["of_limit"] else "–"]
+            cells += [ms(ours["ms_median"]) if ours else DASH, f"{ms(peer['ms_median'])} {named(peer)}" if peer else DASH,
+                      f"**{times(peer['ratio'])}**" if peer and ours else DASH,
+                      f"{100 * ours['of_limit']:.0f} %" if ours and ours["of_limit"] else DASH]
         rows.append(cells)
     return table(head, rows) if rows else ""
 
@@ -111,9 +112,9 @@ def jobs_table(results: Results) -> str:
         for n in results.threads:
             best = results.modes(name, n)
             rows.append([f"{results.label(name)}, {threads_words(n)}"] + [
-                f"{ms(best[p]['ms_median'] / 1e3)} s, {best[p]['mb_peak']:.0f} MB" if p in best else "–"
+                f"{ms(best[p]['ms_median'] / 1e3)} s, {best[p]['mb_peak']:.0f} MB" if p in best else DASH
                 for p in job_peers(results)])
-    return "\n" + table(["From start to exit, and peak memory"] + [NAMES[p] for p in job_peers(results)], rows) if rows else ""
+    return table(["From start to exit, and peak memory"] + [NAMES[p] for p in job_peers(results)], rows) + "\n" if rows else ""
 
 
 def job_peers(results: Results) -> list[str]:
