@@ -5,6 +5,7 @@ A row: workload, threads, peer, mode, version, ms_median, ms_fastest, ms_spread 
 median of the rounds' ratios), ratio_fastest, of_limit; counts (whether it may be the peer's best mode), note. Jobs have mb_peak.
 The base is fanin, or without it the fastest peer.
 """
+import contextlib
 import pathlib
 import statistics
 
@@ -130,20 +131,17 @@ def rows(work: dict, threads: int, field: list[Contender], apart: list[str], lim
 def measure(stable: workers.Stable, workloads: dict, path: pathlib.Path, work: dict, folder: pathlib.Path, rounds: int,
             seconds: float, without_ours: bool) -> list[dict]:
     """Starts, proves and times the contenders of a workload; its rows."""
-    where, arguments, field, limits = f"{work['name']}, {stable.threads} thr.", [path, work["name"], folder], [], None
-    try:
-        for peer, mode in contenders(workloads, work, without_ours):
-            field += filter(None, [start(stable, arguments, peer, mode, where)])
-        everyone = list(field)
-        if not without_ours:
-            limits = start(stable, arguments, OURS, "limits", where)
-            everyone += filter(None, [limits])
+    where, arguments, field = f"{work['name']}, {stable.threads} thr.", [path, work["name"], folder], []
+    with contextlib.ExitStack() as running:
+        for peer, mode in contenders(workloads, work, without_ours) + ([] if without_ours else [(OURS, "limits")]):
+            contender = start(stable, arguments, peer, mode, where)
+            if contender:
+                running.callback(contender.worker.close)
+                field.append(contender)
+        limits = field.pop() if field and field[-1].mode == "limits" else None
         prove(field, work.get("tolerance", workloads["tolerance"]), where)
         measured = time_rounds(field, limits, rounds, seconds, where)
         return rows(work, stable.threads, field, workloads["apart"], limit_ms(work, measured))
-    finally:
-        for c in everyone if "everyone" in locals() else field:
-            c.worker.close()
 
 
 class Command(Contender):

@@ -7,9 +7,10 @@ WIDTH, LEFT, RIGHT, GAP, TOP, ROW, FOOT = 880, 204, 28, 50, 96, 23, 34
 TICKS = .5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000
 STYLE = """text{font:13px system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",Helvetica,Arial,sans-serif;fill:#57606a}
 .t{font-weight:600;font-size:16px;fill:#1c2127}.i{fill:#1c2127}.m{text-anchor:middle}.e{text-anchor:end}.p{fill:#fff}
-.g{stroke:#e3e7eb}.o{stroke:#1c2127;stroke-width:1.5}.k{fill:#1c2127}
-.s0{fill:#d55e00}.s1{fill:#0072b2}.s2{fill:#b58900}.s3{fill:#00805e}.s4{fill:#a8528c}.s5{fill:#57606a}.s6{fill:#6b4fa0}.s7{fill:#7a3b10}
-@media(prefers-color-scheme:dark){text{fill:#a3adb8}.t,.i{fill:#e7eaed}.p{fill:#12161b}.g{stroke:#2a323b}.o{stroke:#e7eaed}.k{fill:#e7eaed}
+.g{stroke:#e3e7eb}.o{stroke:#1c2127;stroke-width:1.5}
+.s0{fill:#d55e00}.s1{fill:#0072b2}.s2{fill:#b58900}.s3{fill:#00805e}
+.s4{fill:#a8528c}.s5{fill:#57606a}.s6{fill:#6b4fa0}.s7{fill:#7a3b10}
+@media(prefers-color-scheme:dark){text{fill:#a3adb8}.t,.i{fill:#e7eaed}.p{fill:#12161b}.g{stroke:#2a323b}.o{stroke:#e7eaed}
 .s0{fill:#f58f45}.s1{fill:#56b4e9}.s2{fill:#e3c54a}.s3{fill:#2fc79a}.s4{fill:#e08fc4}.s5{fill:#a3adb8}.s6{fill:#b8a1e6}.s7{fill:#d9a273}}"""
 # Shapes of 11 units around the origin: colour is never the only difference.
 SHAPES = ("M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0z", "M-4.5-4.5h9v9h-9z", "M0-6L5.5 4h-11z", "M0-6L6 0L0 6L-6 0z")
@@ -57,7 +58,7 @@ def panel(scale: Scale, title: str, rows: list[dict[str, float]], order: list[st
 
 
 def legend(order: list[str], names: dict, ours: str) -> str:
-    out, x = text(26, 58, ours, "i") + f'<path class="o" d="M16 47V62"/>\n', 36 + 8 * len(ours)
+    out, x = text(26, 58, ours, "i") + '<path class="o" d="M16 47V62"/>\n', 36 + 8 * len(ours)
     for i, peer in enumerate(order):
         out += mark(i, x + 16, 54, names[peer]) + text(x + 26, 58, names[peer], "i")
         x += 32 + 7.6 * len(names[peer])
@@ -71,10 +72,11 @@ def svg(results, names: dict[str, str], ours: str) -> str:
     order = [p for p in names if any(p in row for rows in panels for row in rows)]
     width = (WIDTH - LEFT - RIGHT - GAP * (len(panels) - 1)) / max(1, len(panels))
     height = TOP + ROW * len(workloads) + FOOT
-    out = (f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" fill="none" '
-           f'role="img" aria-labelledby="t d">\n<title id="t">Time of each peer as a multiple of {ours}\'s</title>\n'
+    size = f'width="{WIDTH}" height="{height}"'
+    out = (f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {WIDTH} {height}" fill="none" role="img" '
+           f'aria-labelledby="t d">\n<title id="t">Time of each peer as a multiple of {ours}\'s</title>\n'
            f'<desc id="d">{html.escape(described(workloads, panels, results.threads, names))}</desc>\n<style>{STYLE}</style>\n'
-           f'<rect class="p" width="{WIDTH}" height="{height}" rx="6"/>\n')
+           f'<rect class="p" {size} rx="6"/>\n')
     out += text(16, 29, f"Time of each peer as a multiple of {ours}'s: right of the line is slower than {ours}", "t") + legend(order, names, ours)
     for i, workload in enumerate(workloads):
         out += text(LEFT - 12, TOP + ROW * (i + .5) + 4, workload.replace("_", " "), "e i")

@@ -167,7 +167,8 @@ def all_table(results: Results) -> str:
 def report(results: Results) -> str:
     parts = ["# Results of bench/compare\n\nWritten by `bench/compare --render` from `bench/results.json`; "
              "[bench/README.md](README.md) says what the columns are.\n"]
-    parts += [f"\n## {threads_words(n).capitalize()}: the best mode of each peer\n\n{peers_table(results, n)}" for n in results.threads]
+    parts += [f"\n## {threads_words(n).capitalize()}: the best mode of each peer\n\n{peers_table(results, n)}"
+              for n in results.threads]
     return "".join(parts) + f"\n## Every mode\n\n{all_table(results)}"
 
 

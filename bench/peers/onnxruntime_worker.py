@@ -46,7 +46,9 @@ def value(name: str, shape: tuple[int, int]) -> bytes:
 
 
 def model(work: protocol.Workload) -> bytes:
-    """ModelProto: ir_version 1, graph 7, opset_import 8 (version 2); GraphProto: node 1, name 2, initializer 5, input 11, output 12."""
+    """ModelProto: ir_version 1, graph 7, opset_import 8 (version 2).
+
+    GraphProto: node 1, name 2, initializer 5, input 11, output 12."""
     nodes, tensors, last = [], [], "x"
     dense = iter(enumerate(work.dense()))
     for n, layer in enumerate(work.layers(dropout=False)):
