@@ -11,7 +11,8 @@ STYLE = """text{font:13px system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",
 .s0{fill:#d55e00}.s1{fill:#0072b2}.s2{fill:#b58900}.s3{fill:#00805e}
 .s4{fill:#a8528c}.s5{fill:#57606a}.s6{fill:#6b4fa0}.s7{fill:#7a3b10}
 @media(prefers-color-scheme:dark){text{fill:#a3adb8}.t,.i{fill:#e7eaed}.p{fill:#12161b}.g{stroke:#2a323b}.o{stroke:#e7eaed}
-.s0{fill:#f58f45}.s1{fill:#56b4e9}.s2{fill:#e3c54a}.s3{fill:#2fc79a}.s4{fill:#e08fc4}.s5{fill:#a3adb8}.s6{fill:#b8a1e6}.s7{fill:#d9a273}}"""
+.s0{fill:#f58f45}.s1{fill:#56b4e9}.s2{fill:#e3c54a}.s3{fill:#2fc79a}
+.s4{fill:#e08fc4}.s5{fill:#a3adb8}.s6{fill:#b8a1e6}.s7{fill:#d9a273}}"""
 # Shapes of 11 units around the origin: colour is never the only difference.
 SHAPES = ("M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0z", "M-4.5-4.5h9v9h-9z", "M0-6L5.5 4h-11z", "M0-6L6 0L0 6L-6 0z")
 

@@ -64,8 +64,8 @@ def prepare(threads: int):
 class Worker:
     """A running worker: its pid, and the pipe ends to write commands to and to read answers from."""
 
-    def __init__(self, pid: int, commands: int, answers: int):
-        self.commands, self.answers, self.rest = commands, answers, b""
+    def __init__(self, pid: int, commands: int, answers: int, log: str):
+        self.commands, self.answers, self.log, self.rest = commands, answers, log, b""
         self.process = os.pidfd_open(pid)
         self.ready: dict = {}
 
@@ -83,7 +83,7 @@ class Worker:
                 raise Lost(f"no answer within {PATIENCE} s")
             more = os.read(self.answers, 1 << 16)
             if not more:
-                raise Lost("ended without an answer; its messages are in the log")
+                raise Lost(f"ended without an answer; its messages are in {self.log}")
             self.rest += more
 
     def wait_ready(self) -> None:
@@ -96,9 +96,10 @@ class Worker:
         self.signal(signal.SIGCONT)
         try:
             os.write(self.commands, json.dumps(command).encode() + b"\n")
-        except BrokenPipeError:
-            raise Lost("has ended") from None
-        answer = self.read()
+            answer = self.read()
+        except (BrokenPipeError, Lost) as problem:
+            self.signal(signal.SIGKILL)  # what hangs would take time from the others
+            raise Lost(f"has ended; its messages are in {self.log}" if isinstance(problem, OSError) else str(problem)) from None
         self.signal(signal.SIGSTOP)
         return answer
 
@@ -167,13 +168,13 @@ class Stable:
         program, arguments = self.program(peer, mode), [*arguments, str(self.threads), mode]
         if len(program) == 1:
             child = self.spawn(program + arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-            return Worker(child.pid, os.dup(child.stdin.fileno()), os.dup(child.stdout.fileno()))
+            return Worker(child.pid, os.dup(child.stdin.fileno()), os.dup(child.stdout.fileno()), self.log.name)
         server = self.server(peer, program)
         (their_in, commands), (answers, their_out) = os.pipe(), os.pipe()
         socket.send_fds(server, [json.dumps(arguments).encode()], [their_in, their_out])
         os.close(their_in)
         os.close(their_out)
-        return Worker(int(server.recv(64)), commands, answers)
+        return Worker(int(server.recv(64)), commands, answers, self.log.name)
 
     def run(self, command: list[str], folder: pathlib.Path) -> tuple[float, float]:
         """A whole command: seconds from start to exit, and its peak memory in MB."""

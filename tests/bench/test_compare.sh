@@ -55,6 +55,7 @@ sed -i 's/0.0123/0.0124/' "$dir/README.md"
 refused "not what $results gives: README.md" --check --out "$results" --root "$dir"
 
 refused "--only W9: there is no such workload" --only W9
+refused "--threads 1,x: numbers from 1" --threads 1,x
 refused "--mnist $dir: no MNIST there" --mnist "$dir"
 refused "--peers $dir: no virtual environment" --peers-only --peers "$dir"
 refused "worker_fanin is not there" --build "$dir" --peers "$dir"
