@@ -68,13 +68,14 @@ static json_t *block(struct session *s, double seconds) {
 /* false: the end was asked for. */
 static bool obey(struct session *s, const json_t *line) {
     const char *what = work_text(line, "do");
+    const int64_t steps = (int64_t)work_number(line, "steps");
     if (strcmp(what, "quit") == 0) return false;
     if (strcmp(what, "block") == 0)
         answer(block(s, work_number(line, "seconds")));
     else if (strcmp(what, "prove") == 0 && s->kind->result)
-        answer(s->kind->result(s->self));
+        answer(s->kind->result(s->self, steps));
     else if (strcmp(what, "prove") == 0 && !s->kind->block)
-        answer(losses(s, (int64_t)work_number(line, "steps")));
+        answer(losses(s, steps));
     else
         work_die("a request to do \"%s\": prove, block or quit is known", what);
     return true;

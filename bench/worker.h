@@ -30,8 +30,9 @@ struct worker_kind {
     const char *kind; /* train, op, infer, init; update: the op; limits: the mode */
     /* proof: from the files, with dropout off, for losses to compare. NULL: say->unable is set. */
     void *(*open)(const struct work *w, bool proof, struct worker_say *say);
-    double (*run)(void *self);     /* a step or operation; train: the loss before the update */
-    json_t *(*result)(void *self); /* all but train: what is compared, new */
+    double (*run)(void *self); /* a step or operation; train: the loss before the update */
+    /* All but train: what is compared, a new object; of an update after so many steps. */
+    json_t *(*result)(void *self, int64_t steps);
     json_t *(*block)(void *self, double seconds); /* NULL: time run() */
     void (*close)(void *self);
 };

@@ -147,8 +147,9 @@ static double run_infer(void *self) {
     return 0;
 }
 
-static json_t *result_infer(void *self) {
+static json_t *result_infer(void *self, int64_t steps) {
     struct run *r = self;
+    (void)steps;
     r->i = 0;
     run_infer(r);
     return json_pack("{s: o}", "outputs", worker_floats(r->out, r->w->batch * r->w->outputs));

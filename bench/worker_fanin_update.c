@@ -77,8 +77,8 @@ static void add_sums(struct job *j, const char *name, const float *start, int64_
     free(now);
 }
 
-/* After ten updates from the start. */
-static json_t *result_update(void *self) {
+/* After so many updates from the start. */
+static json_t *result_update(void *self, int64_t steps) {
     struct job *j = self;
     struct fi_update *u = &j->trainer->update;
     double sums[2] = {0};
@@ -87,7 +87,7 @@ static json_t *result_update(void *self) {
         memset(u->state[i], 0, (size_t)j->model->net->param_size * sizeof(fi_real));
     j->trainer->t = 0;
     u->step.pow1 = u->step.pow2 = 1;
-    for (int i = 0; i < 10; i++) run_update(j);
+    for (int64_t i = 0; i < steps; i++) run_update(j);
     for (int i = 0; i < j->w->n_dense; i++) {
         const struct work_dense *d = &j->w->dense[i];
         const struct fi_param *p = &j->model->net->params[2 * i];
@@ -126,8 +126,9 @@ static double run_init(void *self) {
     return 0;
 }
 
-static json_t *result_init(void *self) {
+static json_t *result_init(void *self, int64_t steps) {
     struct job *j = self;
+    (void)steps;
     const struct fi_param *p = &j->model->net->params[0];
     float *w = work_alloc(p->count, sizeof *w);
     double sum = 0, squares = 0;

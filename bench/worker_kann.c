@@ -4,13 +4,11 @@
  * its threads (kann_mt); the update is a loop of our own, as KANN brings RMSprop alone. It has no
  * batch norm: nets are run without and say so.
  *
- * Modes: `openblas` (or `default`) has its matrix products done by OpenBLAS, `plain` by itself. The
- * choice is made when KANN is compiled, so the second one is a program of its own beside this one.
+ * KANN is told when it is compiled who does its matrix products: in worker_kann OpenBLAS, in
+ * worker_kann_plain it does them itself.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "kann.h"
 #include "worker.h"
@@ -152,8 +150,9 @@ static double run_infer(void *self) {
     return 0;
 }
 
-static json_t *result_infer(void *self) {
+static json_t *result_infer(void *self, int64_t steps) {
     struct net *n = self;
+    (void)steps;
     n->i = 0;
     run_infer(n);
     return json_pack("{s: o}", "outputs",
@@ -170,12 +169,6 @@ int main(int argc, char **argv) {
          .close = close_net}};
     const struct worker worker = {"kann", KANN_VERSION, kinds, 2};
 #ifdef HAVE_CBLAS
-    char plain[4096];
-    if (argc == 6 && strcmp(argv[5], "plain") == 0) {
-        snprintf(plain, sizeof plain, "%s_plain", argv[0]);
-        execv(plain, argv);
-        work_die("%s cannot be run", plain);
-    }
     bench_openblas_core(openblas_get_corename(), argv);
     openblas_set_num_threads(1); /* kann_mt makes the threads */
 #endif
