@@ -6,7 +6,7 @@ BUILD ?= build
 NINJA := ninja -C $(BUILD) $(if $(MAKE_TERMOUT),,--quiet)
 CMAKE := cmake -S . -B $(BUILD) -G Ninja --log-level=WARNING
 
-.PHONY: all demo test check-theory studies asan tsan coverage fuzz lint format bench install clean
+.PHONY: all demo test check-theory studies asan tsan coverage fuzz lint format bench bench-self install clean
 
 all: $(BUILD)/build.ninja
 	@$(NINJA) all
@@ -59,12 +59,18 @@ format:
 
 bench:
 	@tools/setup bench
-	@$(CMAKE) >/dev/null
-	@$(NINJA) bench_gemm bench_step bench_records bench_init
+	@$(CMAKE) $(if $(KANN_DIR),-DKANN_DIR=$(abspath $(KANN_DIR))) >/dev/null
+	@$(NINJA) bench_gemm bench_step bench_records bench_init bench_workers
 	@$(BUILD)/bench/bench_gemm
 	@$(BUILD)/bench/bench_step
 	@$(BUILD)/bench/bench_records
 	@$(BUILD)/bench/bench_init
+
+# Two commits in one run, pair by pair: A (the one that B grew from) and B (the files as they are). Fails where B is slower
+# by more than TOLERANCE per cent (5).
+bench-self:
+	@tools/setup bench
+	@bench/self $(or $(A),$(if $(B),$(B)~)) $(B) $(if $(TOLERANCE),--tolerance $(TOLERANCE)) $(if $(ONLY),--only '$(ONLY)')
 
 install: all
 	@$(CMAKE) -DCMAKE_INSTALL_PREFIX=$(PREFIX) >/dev/null
