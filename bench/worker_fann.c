@@ -31,8 +31,10 @@ static const char *hidden_of(const struct work *w, enum fann_activationfunc_enum
     if (w->optimizer && (strcmp(work_text(w->optimizer, "op"), "sgd") != 0 ||
                          work_number(w->optimizer, "momentum") > 0))
         return "batches by plain gradient descent only";
+    *hidden = FANN_LINEAR;
     json_array_foreach(w->layers, i, layer) {
         const char *op = work_text(layer, "op");
+        const enum fann_activationfunc_enum before = *hidden;
         if (strcmp(op, "dense") == 0) continue;
         if (strcmp(op, "tanh") == 0)
             *hidden = FANN_SIGMOID_SYMMETRIC;
@@ -42,6 +44,7 @@ static const char *hidden_of(const struct work *w, enum fann_activationfunc_enum
             return "no ReLU";
         else
             return "dense layers with tanh or sigmoid only";
+        if (before != FANN_LINEAR && before != *hidden) return "one activation for all layers";
     }
     return NULL;
 }
@@ -60,7 +63,7 @@ static void set_start(struct net *n) {
 }
 
 static void *open_net(const struct work *w, bool proof, struct worker_say *say) {
-    enum fann_activationfunc_enum hidden = FANN_LINEAR;
+    enum fann_activationfunc_enum hidden;
     unsigned sizes[WORK_DENSE + 1] = {(unsigned)w->in};
     (void)proof;
     if ((say->unable = hidden_of(w, &hidden))) return NULL;
