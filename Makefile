@@ -6,7 +6,7 @@ BUILD ?= build
 NINJA := ninja -C $(BUILD) $(if $(MAKE_TERMOUT),,--quiet)
 CMAKE := cmake -S . -B $(BUILD) -G Ninja --log-level=WARNING
 
-.PHONY: all demo test check-theory studies asan tsan coverage fuzz lint format bench bench-self install clean
+.PHONY: all demo test check-theory studies asan tsan coverage fuzz lint format bench bench-build bench-kernels bench-self install clean
 
 all: $(BUILD)/build.ninja
 	@$(NINJA) all
@@ -57,14 +57,22 @@ lint:
 format:
 	@tools/format
 
-bench:
-	@tools/setup bench
-	@$(CMAKE) $(if $(KANN_DIR),-DKANN_DIR=$(abspath $(KANN_DIR))) >/dev/null
-	@$(NINJA) bench_gemm bench_step bench_records bench_init bench_workers
+# fanin against other libraries, about 25 minutes: bench/README.md. PEERS: an environment that is there; KANN_DIR: KANN's
+# source; MNIST: its folder; ARGS: more for bench/compare.
+bench: bench-build
+	@bench/compare --build $(BUILD) $(if $(PEERS),--peers $(PEERS)) \
+	    $(if $(wildcard $(MNIST)/train-images-idx3-ubyte.gz),--mnist $(MNIST)) $(ARGS)
+
+bench-kernels: bench-build
 	@$(BUILD)/bench/bench_gemm
 	@$(BUILD)/bench/bench_step
 	@$(BUILD)/bench/bench_records
 	@$(BUILD)/bench/bench_init
+
+bench-build:
+	@tools/setup bench
+	@$(CMAKE) $(if $(KANN_DIR),-DKANN_DIR=$(abspath $(KANN_DIR))) >/dev/null
+	@$(NINJA) fanin_cli bench/all
 
 # Two commits in one run, pair by pair: A (the one that B grew from) and B (the files as they are). Fails where B is slower
 # by more than TOLERANCE per cent (5).
