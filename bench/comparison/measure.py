@@ -13,6 +13,7 @@ import workers
 
 PROOF_STEPS = 10
 OURS = "fanin"
+PACKAGES = {"tensorflow": "tensorflow-cpu", "sklearn": "scikit-learn"}
 
 
 def say(text: str) -> None:
@@ -153,8 +154,8 @@ class Command(Contender):
 
 
 def measure_job(stable: workers.Stable, workloads: dict, path: pathlib.Path, work: dict, folder: pathlib.Path, rounds: int,
-                words: dict, without_ours: bool) -> list[dict]:
-    """Runs the commands of a job by turns; its rows. Words stand in the braces of our command."""
+                words: dict, versions: dict, without_ours: bool) -> list[dict]:
+    """Runs the commands of a job by turns; its rows. Words stand in the braces of our command; versions are those of packages."""
     field = []
     for peer, mode in contenders(workloads, work, without_ours):
         if peer == OURS:
@@ -162,7 +163,7 @@ def measure_job(stable: workers.Stable, workloads: dict, path: pathlib.Path, wor
         else:
             inputs = words["mnist"] if work["data"] == "mnist" else folder
             command = stable.program(peer, mode) + [str(path), work["name"], str(inputs), str(stable.threads), mode]
-        field.append(Command(peer, mode, command, ""))
+        field.append(Command(peer, mode, command, versions[PACKAGES.get(peer, peer)]))
     for _ in range(min(rounds, work.get("rounds", rounds))):
         for c in list(field):
             try:
@@ -172,4 +173,4 @@ def measure_job(stable: workers.Stable, workloads: dict, path: pathlib.Path, wor
             except workers.Lost as problem:
                 say(f"  {work['name']}, {stable.threads} thr.: {c.peer} {c.mode}: {problem}")
                 field.remove(c)
-    return rows(work, stable.threads, field, workloads["apart"], None)
+    return rows(work, stable.threads, field, [], None)  # of a whole command nothing stands apart

@@ -9,6 +9,7 @@ import os
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 import protocol
@@ -59,20 +60,19 @@ def parameters(work: protocol.Workload):
     return params
 
 
-def random_parameters(work: protocol.Workload, key):
-    """He's start, for a job."""
-    sizes = [work.spec["in"]] + [layer["units"] for layer in work.layers(False) if layer["op"] == "dense"]
-    keys = jax.random.split(key, len(sizes) - 1)
-    return [(jax.random.normal(k, (i, o)) * (2 / i) ** .5, jnp.zeros(o)) for k, i, o in zip(keys, sizes, sizes[1:])]
+def random_parameters(work: protocol.Workload):
+    """He's start, for a job; by NumPy, which compiles nothing."""
+    rng = np.random.default_rng(1)
+    return [(rng.normal(0, (2 / i) ** .5, (i, o)).astype(np.float32), np.zeros(o, np.float32)) for i, o in work.dense_shapes()]
 
 
 def moments(o: dict, params):
     """What the optimizer keeps: nothing, the velocity, or two moments and the number of updates."""
     def zeros():
-        return jax.tree.map(jnp.zeros_like, params)
+        return jax.tree.map(np.zeros_like, params)
     if o["op"] == "sgd":
         return zeros() if o["momentum"] else ()
-    return zeros(), zeros(), jnp.zeros((), jnp.int32)
+    return zeros(), zeros(), np.int32(0)
 
 
 def update(o: dict, params, kept, gradients):
@@ -262,9 +262,8 @@ class Init:
 def job(work: protocol.Workload) -> None:
     """Mode step: a jitted step for each batch; mode scan: an epoch in one call."""
     threads(work)
-    key, start = jax.random.split(jax.random.key(1))
-    params = random_parameters(work, start)
-    state = params, moments(work.optimizer, params), key
+    params = random_parameters(work)
+    state = params, moments(work.optimizer, params), new_key(work)
     one = make_step(work, work.layers(True) != work.layers(False))
     step = jax.jit(one, donate_argnums=0)
     scan = jax.jit(lambda s, data, rows: lax.scan(lambda s, r: one(s, (data[0][r], data[1][r])), s, rows), donate_argnums=0)
@@ -276,7 +275,8 @@ def job(work: protocol.Workload) -> None:
         else:
             for rows in batches:
                 state, _ = step(state, (x[rows], labels[rows]))
-    protocol.run_job(work, epoch, lambda x: forward(work.layers(dropout=False), state[0], x, None))
+    predict = jax.jit(lambda params, x: forward(work.layers(dropout=False), params, x, None))
+    protocol.run_job(work, epoch, lambda x: predict(state[0], x))
 
 
 if __name__ == "__main__":

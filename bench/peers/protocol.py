@@ -47,10 +47,14 @@ class Workload:
     def layers(self, dropout: bool) -> list[dict]:
         return [layer for layer in self.spec["layers"] if dropout or layer["op"] != "dropout"]
 
+    def dense_shapes(self) -> list[tuple[int, int]]:
+        """(in, units) of each dense layer."""
+        units = [layer["units"] for layer in self.spec["layers"] if layer["op"] == "dense"]
+        return list(zip([self.spec["in"]] + units, units))
+
     def dense(self, prefix: str = "") -> list[tuple[np.ndarray, np.ndarray]]:
         """Weights (units, in) and biases of the dense layers, or with prefix "d" their gradients."""
-        count = sum(layer["op"] == "dense" for layer in self.spec["layers"])
-        return [(self.load(f"{prefix}w{i}"), self.load(f"{prefix}b{i}")) for i in range(count)]
+        return [(self.load(f"{prefix}w{i}"), self.load(f"{prefix}b{i}")) for i in range(len(self.dense_shapes()))]
 
     @functools.cached_property
     def batches(self) -> list[tuple[np.ndarray, np.ndarray]]:

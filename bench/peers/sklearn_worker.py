@@ -11,7 +11,7 @@ import protocol
 def job(work: protocol.Workload) -> None:
     x, labels, test_x, test_labels = work.job_data()
     warnings.simplefilter("ignore")  # ten epochs are not convergence
-    hidden = [layer["units"] for layer in work.layers(dropout=False) if layer["op"] == "dense"][:-1]
+    hidden = [units for _, units in work.dense_shapes()][:-1]
     o = work.optimizer
     net = MLPClassifier(hidden, alpha=0, batch_size=work.batch, learning_rate_init=o["lr"], max_iter=work.epochs,
                         n_iter_no_change=work.epochs, random_state=1)

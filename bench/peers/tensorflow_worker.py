@@ -208,8 +208,7 @@ class Init:
 
 def job(work: protocol.Workload) -> None:
     threads(work)
-    sizes = [work.spec["in"]] + [layer["units"] for layer in work.layers(False) if layer["op"] == "dense"]
-    start = [(tf.random.normal((o, i), stddev=(2 / i) ** .5).numpy(), tf.zeros(o)) for i, o in zip(sizes, sizes[1:])]
+    start = [(tf.random.normal((o, i), stddev=(2 / i) ** .5).numpy(), tf.zeros(o)) for i, o in work.dense_shapes()]
     params = parameters(work, start)
     step = make_step(work, params, dropout=True)
 
