@@ -160,8 +160,8 @@ def all_table(results: Results) -> str:
              ms(r["ms_spread"]), times(r["ratio"]), times(r["ratio_fastest"]),
              f"{100 * r['of_limit']:.0f} %" if r["of_limit"] else "", f"{r['mb_peak']:.0f}" if "mb_peak" in r else "",
              r["note"] or ("" if r["counts"] else "apart")] for r in results.content["rows"]]
-    return table(["workload", "threads", "peer", "mode", "median, ms", "fastest", "spread", "ratio", "of the fastest", "limit",
-                  "peak, MB", "note"], rows)
+    return table(["workload", "threads", "peer", "mode", "median, ms", "fastest", "spread", "ratio", "ratio of the fastest",
+                  "limit", "peak, MB", "note"], rows)
 
 
 def report(results: Results) -> str:
