@@ -121,6 +121,7 @@ void fi_emit_range(const struct fanin_step *s, int param, int64_t offset, int64_
             memcpy(to, g, (size_t)n * sizeof(*g));
         return;
     }
+    if (!policy) return; /* without policies ranges are only collected */
     if (policy->by_rows)
         each_part(e, u, index, offset, n, g, finish_and_apply);
     else

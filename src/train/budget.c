@@ -99,7 +99,7 @@ static void add_chain(const fanin_trainer *t, const struct fi_group *g, bool bac
 /* A chain goes backward in its own group, or in the epilogue of the op that reads it. */
 static void add_chains_backward(const fanin_trainer *t, const struct fi_group *g, double rows,
                                 struct fi_work *w) {
-    if (!g->chain_done_by_consumer) add_chain(t, g, true, rows, w);
+    if (g->walks_backward) add_chain(t, g, true, rows, w);
     if (g->host < 0) return;
     const struct fi_group *fused = t->exec->extras[g->host].routes[0].fused;
     if (fused) add_chain(t, fused, true, rows, w);
