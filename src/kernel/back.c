@@ -43,7 +43,8 @@ static void add_panel(const struct back_job *j, int64_t p, int64_t i0, int64_t n
                         .c = dx,
                         .ldc = FI_LANES,
                         .load = p > 0};
-    t.fetch[0] = (const char *)(t.a + FI_PANEL * j->in);
+    const char *next = (const char *)(t.a + FI_PANEL * j->in);
+    t.fetch = &next;
     t.fetch_step = fi_fetch_step(n * width * (int64_t)sizeof *t.a, t.ki, n, FI_LANES);
     fi_strip(FI_BY_ROW, &t, n, FI_LANES);
 }
@@ -61,9 +62,10 @@ static void hand_over(const struct back_job *j, int64_t p, int64_t i0, int64_t n
                         .b_k = j->lddy,
                         .c = c,
                         .ldc = width};
-    t.fetch[0] = (const char *)t.b;
+    const char *next;
     if (j->touched->n > 1) {
-        t.fetch[0] = (const char *)(j->touched->arrays[1] + offset + FI_PANEL * j->in);
+        next = (const char *)(j->touched->arrays[1] + offset + FI_PANEL * j->in);
+        t.fetch = &next;
         t.fetch_step = fi_fetch_step(n * width * (int64_t)sizeof *c, t.ki, n, width);
     }
     fi_strip(FI_BY_COL, &t, n, width);

@@ -62,8 +62,9 @@ static void y_task(void *arg, int64_t task) {
         t.a = j->x + row0 * j->ldx + i0;
         t.b = j->w + col0 * j->in + i0 * width;
         t.load = k > 0;
-        t.fetch[0] = (const char *)(t.b + t.ki * width); /* the next block, of this panel or next */
+        const char *next = (const char *)(t.b + t.ki * width); /* block, of this panel or next */
         t.fetch_step = fi_fetch_step(t.ki * width * (int64_t)sizeof(*t.b), t.ki, rows, width);
+        t.fetch = t.fetch_step > 0 ? &next : NULL;
         fi_strip(FI_BY_ROW, &t, rows, width);
         i0 += t.ki;
     }
@@ -155,13 +156,15 @@ static void dx_task(void *arg, int64_t i) {
                         .ldc = DX_LANES};
     /* Of the next slice each row block fetches its share. */
     const int64_t share = n * FI_PANEL * (int64_t)sizeof(*t.a) / j->row_blocks;
+    const char *next[FI_MAX_KO];
     t.fetch_step = fi_fetch_step(share, FI_PANEL, n, width);
+    t.fetch = t.fetch_step > 0 ? next : NULL;
     for (int64_t o = 0; o < full; o += t.ko) {
         t.ko = FI_MIN(FI_MAX_KO, full - o);
         t.a = j->w + o * t.a_o + i0 * FI_PANEL;
         t.load = o > 0;
         for (int64_t k = 0; k < t.ko; k++)
-            t.fetch[k] = (const char *)(t.a + k * t.a_o + n * FI_PANEL) + q * share;
+            next[k] = (const char *)(t.a + k * t.a_o + n * FI_PANEL) + q * share;
         fi_strip(FI_BY_ROW, &t, n, width);
         t.b += t.ko * t.b_o;
     }
@@ -172,8 +175,7 @@ static void dx_task(void *arg, int64_t i) {
         t.a = j->w + full * FI_PANEL * j->in + i0 * lanes;
         t.a_stride = lanes;
         t.load = full > 0;
-        t.fetch[0] = (const char *)t.a;
-        t.fetch_step = 0;
+        t.fetch = NULL;
         fi_strip(FI_BY_ROW, &t, n, width);
     }
     fi_real *dx = j->dx + row0 * j->lddx + i0; /* whole groups of 8: what is beyond is padding */
@@ -223,24 +225,23 @@ struct dw_job {
     void *arg;
 };
 
-/* Splits the ks of a tile so that each part fetches one array. */
+/* Splits the ks of a tile so that each part fetches one array; `from` is where the parts begin. */
 static void fetch_touched(const struct dw_job *j, struct fi_tile *t, int64_t offset, int64_t n,
-                          int64_t width) {
+                          int64_t width, const char *from[FI_MAX_KO]) {
     const int arrays = j->touched ? j->touched->n : 0;
     const int64_t parts = arrays < 3 ? FI_MAX(arrays, 1) : 4;
     const int64_t bytes = n * width * (int64_t)sizeof(*t->c);
     t->ko = 1;
     t->ki = j->m;
-    t->fetch[0] = (const char *)t->b;
     if (arrays == 0 || bytes < FI_LEAST_FETCHED) return;
     if (j->m % parts == 0) t->ko = parts;
     t->ki = j->m / t->ko;
     t->a_o = t->ki * j->ldx;
     t->b_o = t->ki * j->lddy;
     for (int64_t o = 0; o < t->ko; o++)
-        t->fetch[o] =
-            o < arrays ? (const char *)(j->touched->arrays[o] + offset) : (const char *)t->b;
+        from[o] = o < arrays ? (const char *)(j->touched->arrays[o] + offset) : (const char *)t->b;
     t->fetch_step = fi_fetch_step(bytes, t->ki, n, width);
+    t->fetch = from;
 }
 
 static void dw_task(void *arg, int64_t i) {
@@ -261,7 +262,8 @@ static void dw_task(void *arg, int64_t i) {
                             .b_k = j->lddy,
                             .c = c,
                             .ldc = width};
-        fetch_touched(j, &t, offset, n, width);
+        const char *from[FI_MAX_KO];
+        fetch_touched(j, &t, offset, n, width, from);
         fi_strip(FI_BY_COL, &t, n, width);
         if (valid < width) fi_clear_lanes(c, n, width, valid);
         j->emit(j->arg, offset, n * width, c);

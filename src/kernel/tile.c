@@ -31,7 +31,7 @@ tile(const int mr, const int nv, const enum fi_direction direction, const struct
     for (int64_t o = 0; o < t->ko; o++) {
         const fi_real *a = t->a + o * t->a_o;
         const fi_real *b = t->b + o * t->b_o;
-        const char *fetch = t->fetch[o];
+        const char *fetch = t->fetch ? t->fetch[o] : (const char *)b;
         for (int64_t k = t->ki; k > 0; k--) {
             __builtin_prefetch(fetch, 0, 2);
             fetch += fetch_step;
@@ -103,8 +103,7 @@ static const tile_fn tiles[FI_V_ROWS][2][2] = {
 /* One tile; what is fetched moves on. */
 static inline void run_tile(enum fi_direction direction, struct fi_tile *t, int64_t mr, bool full) {
     tiles[mr - 1][direction][full](t);
-    if (t->fetch_step == 0) return;
-    for (int64_t o = 0; o < t->ko; o++) t->fetch[o] += t->fetch_step * t->ki;
+    for (int64_t o = 0; t->fetch && o < t->ko; o++) t->fetch[o] += t->fetch_step * t->ki;
 }
 
 /* Not in line: what is one tile needs none of these registers. */

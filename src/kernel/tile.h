@@ -27,9 +27,10 @@ struct fi_tile {
     fi_real *c;
     int64_t ldc;
     bool load; /* += */
-    /* What to bring into the second-level cache meanwhile: fetch_step bytes a k from fetch[o] on.
-     * Spread evenly it hides behind the arithmetic; all at once it would wait for memory. */
-    const char *fetch[FI_MAX_KO];
+    /* What to bring into the second-level cache meanwhile: fetch_step bytes a k from fetch[o] on,
+     * o in [0, ko); NULL: nothing. Spread evenly it hides behind the arithmetic; all at once it
+     * would wait for memory. */
+    const char **fetch;
     int64_t fetch_step;
 };
 
