@@ -4,6 +4,7 @@ import json
 import pathlib
 
 import plot
+from options import fail
 
 NAMES = {"fanin": "fanin", "torch": "PyTorch", "jax": "JAX", "tensorflow": "TensorFlow", "onnxruntime": "ONNX Runtime",
          "sklearn": "scikit-learn", "numpy": "NumPy", "kann": "KANN", "fann": "FANN"}
@@ -172,22 +173,26 @@ def report(results: Results) -> str:
     return "".join(parts) + f"\n## Every mode\n\n{all_table(results)}"
 
 
-def into_readme(readme: str, text: str) -> str:
-    """The README with the section between its marks."""
-    before, mark, rest = readme.partition(MARKS[0])
-    _, end, after = rest.partition(MARKS[1])
+def between(path: pathlib.Path, marks: tuple[str, str], text: str, page: str | None = None) -> str:
+    """The page (that of the path, if none is given) with the text between its marks."""
+    before, mark, rest = (page or path.read_text()).partition(marks[0])
+    _, end, after = rest.partition(marks[1])
     if not (mark and end):
-        raise SystemExit(f"bench/compare: README.md has no {MARKS[0]} … {MARKS[1]} for the section to stand between")
+        fail(f"{path.name} has no {marks[0]} … {marks[1]} for the section to stand between")
     return f"{before}{mark}\n{text}{end}{after}"
 
 
-def write_pages(content: dict, root: pathlib.Path, only_check: bool) -> list[str]:
+def write_changed(pages: dict[pathlib.Path, str], root: pathlib.Path, only_check: bool) -> list[str]:
     """Writes the pages (or only compares them); the names of those that were different."""
-    results, readme = Results(content), root / "README.md"
-    pages = {readme: into_readme(readme.read_text(), section(results)), root / "bench/RESULTS.md": report(results),
-             root / "docs/performance/speed.svg": plot.svg(results, NAMES, OURS)}
     changed = [path for path, text in pages.items() if not path.exists() or path.read_text() != text]
     for path in [] if only_check else changed:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(pages[path])
     return [str(path.relative_to(root)) for path in changed]
+
+
+def write_pages(content: dict, root: pathlib.Path, only_check: bool) -> list[str]:
+    results, readme = Results(content), root / "README.md"
+    pages = {readme: between(readme, MARKS, section(results)), root / "bench/RESULTS.md": report(results),
+             root / "docs/performance/speed.svg": plot.svg(results, NAMES, OURS)}
+    return write_changed(pages, root, only_check)
