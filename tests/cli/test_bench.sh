@@ -38,6 +38,9 @@ printf 'data: {train: flowers.csv, csv: {target: kind}}\nnet: [dense: 4, tanh, d
 done_with "$FANIN" bench own.yaml --seconds .01 --set net.dense1.units=7
 says_like '^dense1 tanh1 +forward '
 says 'steps of batch 16'
+done_with "$FANIN" bench own.yaml --seconds .01 --step
+[ "$(head -c 9 "$dir/out")" = "profile  " ] || fail "--step measures more than the steps"
+says_like '^dense2 .* weights '
 refused 3 "none.yaml" "$FANIN" bench none.yaml --seconds .01
 refused 3 "did you mean" "$FANIN" bench own.yaml --set net.dens1.units=7
 refused 2 "one operand too many" "$FANIN" bench own.yaml own.yaml
