@@ -6,7 +6,7 @@ BUILD ?= build
 NINJA := ninja -C $(BUILD) $(if $(MAKE_TERMOUT),,--quiet)
 CMAKE := cmake -S . -B $(BUILD) -G Ninja --log-level=WARNING
 
-.PHONY: all demo test check-theory studies asan tsan coverage fuzz lint format bench bench-build bench-kernels bench-self install clean
+.PHONY: all demo test check-theory studies asan tsan coverage fuzz lint format bench bench-build bench-kernels bench-self bench-scaling install clean
 
 all: $(BUILD)/build.ninja
 	@$(NINJA) all
@@ -62,6 +62,7 @@ format:
 bench: bench-build
 	@bench/compare --build $(BUILD) $(if $(PEERS),--peers $(PEERS)) \
 	    $(if $(wildcard $(MNIST)/train-images-idx3-ubyte.gz),--mnist $(MNIST)) $(ARGS)
+	@bench/scaling --render # its table of the workloads shows the results
 
 bench-kernels: bench-build
 	@$(BUILD)/bench/bench_gemm
@@ -73,6 +74,11 @@ bench-build:
 	@tools/setup bench
 	@$(CMAKE) $(if $(KANN_DIR),-DKANN_DIR=$(abspath $(KANN_DIR))) >/dev/null
 	@$(NINJA) fanin_cli bench/all
+
+# How a step grows with width, depth, batch and threads, about three minutes: docs/performance.md.
+bench-scaling: $(BUILD)/build.ninja
+	@$(NINJA) fanin_cli
+	@bench/scaling --fanin $(BUILD)/fanin
 
 # Two commits in one run, pair by pair: A (the one that B grew from) and B (the files as they are). Fails where B is slower
 # by more than TOLERANCE per cent (5).
