@@ -18,6 +18,7 @@ net: [dense]
 optim: {{sgd: {{lr: 1.0e-9, momentum: 0.9}}}}
 train: {{batch: 64, seed: 1}}
 """
+PARTS = "load", "loss"
 PASSES = "forward_seconds", "backward_seconds", "weights_seconds"
 KEPT = "median_seconds", "fastest_seconds", *PASSES, "copy_gbytes", "step_flops", "step_bytes", \
     "parameter_bytes", "state_bytes", "activation_bytes"
@@ -43,11 +44,12 @@ def run(fanin: pathlib.Path, recipe: pathlib.Path, threads: int, seconds: float,
 def row_of(net: Net, threads: int, events: list[dict]) -> dict:
     """What the step told; an error where paper and program differ."""
     profile = next(e for e in events if e["event"] == "profile")
+    parts = {e["name"]: e["seconds"] for e in events if e["event"] == "profile_part"}
     for name, value in net.told().items():
         if profile[name] != value:
             fail(f"{net}: {name} is {profile[name]:.0f}, and {value} by the formulas of bench/scale/nets.py")
     return {"width": net.width, "depth": net.depth, "batch": net.batch, "rate": net.rate, "threads": threads} | \
-        {name: profile[name] for name in KEPT}
+        {name: profile[name] for name in KEPT} | {f"{name}_seconds": parts.get(name, 0.) for name in PARTS}
 
 
 class Limits:
@@ -74,7 +76,7 @@ def better(a: dict | None, b: dict) -> dict:
     """Of two rounds what was less disturbed."""
     if a is None:
         return b
-    shortest = {name: min(a[name], b[name]) for name in ("median_seconds", "fastest_seconds", *PASSES)}
+    shortest = {name: min(a[name], b[name]) for name in a if name.endswith("_seconds")}
     return b | shortest | {"copy_gbytes": max(a["copy_gbytes"], b["copy_gbytes"])}
 
 
