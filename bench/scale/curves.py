@@ -9,7 +9,8 @@ import plot
 
 GAP, LEFT, TOP, FOOT, HEIGHT, LEGEND = 34, 62, 34, 44, 230, 26
 # The marks' colours for lines too.
-STYLE = re.sub(r"\.s(\d)\{fill:(#\w+)\}", r".s\1{fill:\2}.l\1{stroke:\2}", plot.STYLE) + "\n.l{stroke-width:1.5}.d{stroke-dasharray:5 4}"
+STYLE = re.sub(r"\.s(\d)\{fill:(#\w+)\}", r".s\1{fill:\2}.l\1{stroke:\2}", plot.STYLE) + \
+    "\n.l{stroke-width:1.5}.d{stroke-dasharray:5 4}"
 
 
 @dataclasses.dataclass

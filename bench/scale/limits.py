@@ -34,12 +34,13 @@ class Measured:
         limits = content["limits"]
         self.peak = {p["threads"]: GIGA * p["gflops"] for p in limits["peak"]}
         self.memory = limits["memory"]
-        self.rows = {(Net(*(row[k] for k in ("width", "depth", "batch", "rate"))), row["threads"]): row for row in content["rows"]}
+        self.rows = {(Net(row["width"], row["depth"], row["batch"], row["rate"]), row["threads"]): row
+                     for row in content["rows"]}
         self.threads = sorted({n for _, n in self.rows})
         self.step_cost, self.layer_cost = self.calls()
 
     def calls(self) -> tuple[float, float]:
-        """Seconds of a step and of a layer beyond arithmetic and bytes: a line through the smallest nets, of least relative squares."""
+        """Seconds of a step and of a layer beyond arithmetic and bytes: a line through the smallest nets (relative squares)."""
         self.step_cost = self.layer_cost = 0.
         points = [(net.depth, self.time(net, 1) - self.parts(net, 1).sum()) for net in GRIDS["calls"]]
         weights = [1 / y**2 for _, y in points]

@@ -5,7 +5,7 @@ import pathlib
 import curves
 from curves import Panel, Series
 from limits import GIGA, Measured, workload_parts
-from nets import BASE, GRIDS, Net
+from nets import BASE, GRIDS, OUTPUTS, Net
 from render import DASH, OURS, Results, between, ms, table, threads_words
 from runs import PARTS, PASSES
 
@@ -13,6 +13,17 @@ PAGE, FOLDER = "docs/performance.md", "docs/performance"
 MODELLED = 4, 8, 16
 ALONE = .8  # of the peak of so many cores: less means that others used them
 MEGA = 1e6
+MACHINE = """Measured {date} on {machine} ({isa}), fanin {version}, commit {commit}, {compiler}: each net {rounds} times {seconds} s \
+by turns with `fanin bench --step`, the fastest block of 2 ms or more. Other load on the machine makes medians longer; they stand \
+beside.
+
+{limits_table}
+Calls, from the smallest nets: {step:.2f} µs a step and {layer:.2f} µs a layer (a dense layer with its activation, forward, \
+backward and update). Loading a sample takes {load:.2f} µs and its loss {loss:.2f} µs, at {inputs} inputs and {classes} classes; \
+the budget counts their bytes only.
+
+B*, one thread, SGD with momentum (Adam): {balance}.
+"""
 
 
 def name_of(net: Net) -> str:
@@ -46,8 +57,9 @@ def pair(m: Measured, nets: list[Net], x, scale) -> list[Series]:
     """What was measured and the budget, for each number of threads."""
     found = []
     for style, n in enumerate(m.threads):
-        found.append(Series(threads_words(n), style, [(x(net), scale(net) * m.time(net, n)) for net in nets]))
-        found.append(Series(f"budget, {threads_words(n)}", style, [(x(net), scale(net) * budget(m, net, n)) for net in nets], True))
+        words = threads_words(n)
+        found.append(Series(words, style, [(x(net), scale(net) * m.time(net, n)) for net in nets]))
+        found.append(Series(f"budget, {words}", style, [(x(net), scale(net) * budget(m, net, n)) for net in nets], True))
     return found
 
 
@@ -70,35 +82,32 @@ def memory_plot() -> str:
     def lines(nets: list[Net], x) -> list[Series]:
         parts = {"parameters, and as much state": Net.parameter_bytes,
                  "activations and their gradients": Net.activation_bytes, "sum": Net.memory}
-        return [Series(name, k, [(x(net), of(net) / MEGA) for net in nets], name == "sum") for k, (name, of) in enumerate(parts.items())]
+        return [Series(name, k, [(x(net), of(net) / MEGA) for net in nets], name == "sum")
+                for k, (name, of) in enumerate(parts.items())]
 
     return curves.svg("Memory of a training step, MB", [
-        Panel("against width", f"units a layer; {BASE.depth} layers, batch {BASE.batch}", lines(GRIDS["width"], lambda net: net.width)),
-        Panel("against batch", f"samples a step; {BASE.depth} layers of {BASE.width}", lines(GRIDS["batch"], lambda net: net.batch))])
+        Panel("against width", f"units a layer; {BASE.depth} layers, batch {BASE.batch}",
+              lines(GRIDS["width"], lambda net: net.width)),
+        Panel("against batch", f"samples a step; {BASE.depth} layers of {BASE.width}",
+              lines(GRIDS["batch"], lambda net: net.batch))])
 
 
 # ---- tables -----------------------------------------------------------------------------------------------------------
 
 
 def machine(m: Measured) -> str:
-    c, rows = m.content, []
-    for level in (x for x in m.memory if x["threads"] == 1):
-        cells = [f"{level['level']}, {level['bytes'] / 1024:.0f} kB a thread" if level["level"] in ("L1", "L2")
-                 else f"{level['level']}, {level['bytes'] / 2**20:.0f} MB in all"]
-        cells += [f"{x['copy_gbytes']:.0f}" for x in m.memory if x["level"] == level["level"]]
-        rows.append(cells)
-    peaks = [f"{m.peak[n] / GIGA:.0f}" for n in m.threads]
+    one = [x for x in m.memory if x["threads"] == 1]
+    rows = [["peak, GFLOP/s"] + [f"{m.peak[n] / GIGA:.0f}" for n in m.threads]]
+    for level in one:
+        size = f"{level['bytes'] / 1024:.0f} kB a thread" if level["level"] in ("L1", "L2") else f"{level['bytes'] / 2**20:.0f} MB in all"
+        copies = [f"{x['copy_gbytes']:.0f}" for x in m.memory if x["level"] == level["level"]]
+        rows.append([f"copy, GB/s: {level['level']}, {size}", *copies])
     small = GRIDS["width"][0]
     load, loss = (1e6 * m.rows[small, 1][f"{name}_seconds"] / small.batch for name in PARTS)
-    return (f"Measured {c['date']} on {c['machine']} ({c['isa']}), fanin {c['version']}, commit {c['commit']}, {c['compiler']}: each "
-            f"net {c['rounds']} times {c['seconds']} s by turns with `fanin bench --step`, the fastest block of 2 ms or more. Other load on "
-            f"the machine makes medians longer; they stand beside.\n\n"
-            + table([""] + [threads_words(n) for n in m.threads], [["peak, GFLOP/s"] + peaks] + [["copy, GB/s: " + r[0], *r[1:]] for r in rows])
-            + f"\nCalls, from the smallest nets: {1e6 * m.step_cost:.2f} µs a step and {1e6 * m.layer_cost:.2f} µs a layer (a dense layer "
-            f"with its activation, forward, backward and update). Loading a sample takes {load:.2f} µs and its loss {loss:.2f} µs, at "
-            f"{small.width} inputs and 10 classes; the budget counts their bytes only.\n\n"
-            f"B*, one thread, SGD with momentum (Adam): "
-            + "; ".join(f"{x['level']} {m.balance(x, 1):.0f} ({m.balance(x, 2):.0f})" for x in m.memory if x["threads"] == 1) + ".\n")
+    return MACHINE.format(
+        **m.content, limits_table=table([""] + [threads_words(n) for n in m.threads], rows), step=1e6 * m.step_cost,
+        layer=1e6 * m.layer_cost, load=load, loss=loss, inputs=small.width, classes=OUTPUTS,
+        balance="; ".join(f"{x['level']} {m.balance(x, 1):.0f} ({m.balance(x, 2):.0f})" for x in one))
 
 
 def step_cells(m: Measured, net: Net) -> list[str]:
@@ -137,12 +146,12 @@ def shapes(m: Measured) -> str:
 def zeros(m: Measured) -> str:
     dense = GRIDS["zeros"][0]
     head = ["non-zeros"] + [f"ms, {threads_words(n)}" for n in m.threads] + ["of the step at 90 %"]
-    return table(head, [[percent(1 - net.rate), *(milli(m.time(net, n)) for n in m.threads), percent(m.time(net, 1) / m.time(dense, 1))]
-                        for net in GRIDS["zeros"]])
+    return table(head, [[percent(1 - net.rate), *(milli(m.time(net, n)) for n in m.threads),
+                         percent(m.time(net, 1) / m.time(dense, 1))] for net in GRIDS["zeros"]])
 
 
 def threads(m: Measured) -> str:
-    nets = list(dict.fromkeys([GRIDS["width"][2], GRIDS["width"][4], BASE, GRIDS["width"][6], GRIDS["batch"][0], GRIDS["batch"][4], GRIDS["batch"][8]]))
+    nets = [*GRIDS["width"][2:7:2], BASE, *GRIDS["batch"][0:9:4]]
     head = ["times as fast as one thread"] + [f"{n}, measured" for n in m.threads[1:]]
     head += [f"{n}, model" for n in (*m.threads[1:], *MODELLED)]
     gain = m.peak[m.threads[-1]] / m.peak[1]
@@ -153,13 +162,14 @@ def threads(m: Measured) -> str:
 
 
 def memory(m: Measured) -> str:
-    told = [net for net in {net for net, _ in m.rows} if all(m.rows[net, 1][k] == v for k, v in net.told().items())]
+    measured = {net for net, _ in m.rows}
+    told = [net for net in measured if all(m.rows[net, 1][k] == v for k, v in net.told().items())]
     nets = [GRIDS["width"][2], BASE, GRIDS["width"][7], GRIDS["batch"][10], GRIDS["depth"][4]]
+    parts = Net.parameter_bytes, Net.state_bytes, Net.activation_bytes, Net.memory
     return ("![Memory of a step against width and batch](performance/memory.svg)\n\n"
             + table(["MB", "parameters", "state", "activations", "sum"],
-                    [[name_of(net)] + [ms(part / MEGA) for part in (net.parameter_bytes(), net.state_bytes(), net.activation_bytes(), net.memory())]
-                     for net in nets])
-            + f"\nThe formulas and what `fanin bench` told are equal to the byte for {len(told)} of {len({n for n, _ in m.rows})} nets.\n")
+                    [[name_of(net)] + [ms(of(net) / MEGA) for of in parts] for net in nets])
+            + f"\nThe formulas and what `fanin bench` told are equal to the byte for {len(told)} of {len(measured)} nets.\n")
 
 
 def workloads(m: Measured, described: list[dict], compared: dict | None) -> str:
@@ -167,8 +177,9 @@ def workloads(m: Measured, described: list[dict], compared: dict | None) -> str:
     for work in (w for w in described if w["kind"] == "train"):
         parts = workload_parts(m, work)
         ours = results.best(work["name"], 1)[0] if results else None
-        rows.append([f"**{work['name']}** {work['title']}", *(milli(t) for t in (parts.arithmetic, parts.bytes, parts.calls, parts.sum())),
-                     parts.largest(), ms(ours["ms_median"]) if ours else DASH])
+        seconds = parts.arithmetic, parts.bytes, parts.calls, parts.sum()
+        rows.append([f"**{work['name']}** {work['title']}", *(milli(t) for t in seconds), parts.largest(),
+                     ms(ours["ms_median"]) if ours else DASH])
     note = f"\nMeasured: {OURS} in the last full run of `make bench`, {compared['date']}, {compared['machine']}.\n" if compared else \
         "\nMeasured: from `bench/results.json`, which a full run of `make bench` writes.\n"
     return table(["ms, 1 thread", "arithmetic", "bytes", "calls", "sum", "most of it", "measured"], rows) + note
@@ -177,8 +188,8 @@ def workloads(m: Measured, described: list[dict], compared: dict | None) -> str:
 def pages(content: dict, described: list[dict], compared: dict | None, root: pathlib.Path) -> dict[pathlib.Path, str]:
     """The page and its plots, by path."""
     m = Measured(content)
-    sections = {"machine": machine(m), "steps": steps(m), "passes": passes(m), "shapes": shapes(m), "zeros": zeros(m), "threads": threads(m),
-                "memory": memory(m), "workloads": workloads(m, described, compared)}
+    sections = {"machine": machine(m), "steps": steps(m), "passes": passes(m), "shapes": shapes(m), "zeros": zeros(m),
+                "threads": threads(m), "memory": memory(m), "workloads": workloads(m, described, compared)}
     path = root / PAGE
     page = path.read_text()
     for name, text in sections.items():
