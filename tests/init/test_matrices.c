@@ -90,64 +90,113 @@ static void orthogonal_is_qr(void **state) {
     fanin_ctx_free(ctx);
 }
 
-/* c[first..m) -= tau v (vᵀ c): four chains, what is left of the rows in the first. */
+/* c[first..m) -= tau v (vᵀ c) */
 static void reflected(const double *v, double tau, int first, int m, double *c) {
-    double sum[4] = {0};
-    for (int i = first; i < m; i++) {
-        const int row = i - first, whole = (m - first) / 4 * 4;
-        sum[row < whole ? row % 4 : 0] += v[i] * c[i];
-    }
-    const double s = tau * ((sum[0] + sum[1]) + (sum[2] + sum[3]));
-    for (int i = first; i < m; i++) c[i] -= v[i] * s;
+    double sum = 0;
+    for (int i = first; i < m; i++) sum += v[i] * c[i];
+    for (int i = first; i < m; i++) c[i] -= v[i] * tau * sum;
 }
 
-/* The same bits as one reflection after the other, column by column, on every tier. */
+/* Panels of reflections give what one reflection after the other gives: the difference is that of
+ * doubles, rounded once. */
 static void orthogonal_by_single_reflections(void **state) {
     (void)state;
-    enum { M = 78, N = 71 };
-    FOR_EACH_TIER(ctx, 2) {
-        struct fi_arena arena;
-        fi_arena_init(&arena, ctx);
-        const struct fanin_attr unit = {.number = 1};
-        const fi_real *a = drawn(&arena, "normal", &unit, 1, N, M); /* column j is row j */
-        const fi_real *q = drawn(&arena, "orthogonal", NULL, 0, M, N);
-        static double c[N][M], v[N][M];
-        double tau[N], sign[N];
-        for (int j = 0; j < N; j++)
-            for (int i = 0; i < M; i++) c[j][i] = (double)a[j * M + i];
-        for (int k = 0; k < N; k++) {
-            double squares = 0;
-            for (int i = k; i < M; i++) squares += (v[k][i] = c[k][i]) * c[k][i];
-            const double norm = sqrt(squares), first = v[k][k];
-            v[k][k] += copysign(norm, first);
-            tau[k] = 1 / (norm * (norm + fabs(first)));
-            sign[k] = -copysign(1, first);
-            for (int j = k; j < N; j++) reflected(v[k], tau[k], k, M, c[j]);
-        }
-        for (int j = 0; j < N; j++) {
-            double column[M] = {0};
-            column[j] = sign[j];
-            for (int k = j; k >= 0; k--) reflected(v[k], tau[k], k, M, column);
-            for (int i = 0; i < M; i++) assert_true(q[i * N + j] == (fi_real)column[i]);
-        }
-        fi_arena_free(&arena);
+    enum { M = 130, N = 110 };
+    fanin_ctx *ctx = test_ctx();
+    struct fi_arena arena;
+    fi_arena_init(&arena, ctx);
+    const struct fanin_attr unit = {.number = 1};
+    const fi_real *a = drawn(&arena, "normal", &unit, 1, N, M); /* column j is row j */
+    const fi_real *q = drawn(&arena, "orthogonal", NULL, 0, M, N);
+    static double c[N][M], v[N][M];
+    double tau[N], sign[N];
+    for (int j = 0; j < N; j++)
+        for (int i = 0; i < M; i++) c[j][i] = (double)a[j * M + i];
+    for (int k = 0; k < N; k++) {
+        double squares = 0;
+        for (int i = k; i < M; i++) squares += (v[k][i] = c[k][i]) * c[k][i];
+        const double norm = sqrt(squares), first = v[k][k];
+        v[k][k] += copysign(norm, first);
+        tau[k] = 1 / (norm * (norm + fabs(first)));
+        sign[k] = -copysign(1, first);
+        for (int j = k; j < N; j++) reflected(v[k], tau[k], k, M, c[j]);
+    }
+    for (int j = 0; j < N; j++) {
+        double column[M] = {0};
+        column[j] = sign[j];
+        for (int k = j; k >= 0; k--) reflected(v[k], tau[k], k, M, column);
+        for (int i = 0; i < M; i++) assert_true(fabs((double)q[i * N + j] - column[i]) < tolerance);
+    }
+    fi_arena_free(&arena);
+    fanin_ctx_free(ctx);
+}
+
+/* One, two and many panels, tall and wide: the same bits on every tier and on 1, 2, 3 threads. */
+static void orthogonal_on_any_machine(void **state) {
+    (void)state;
+    static const int64_t shapes[][2] = {{1, 40}, {60, 50}, {150, 170}, {210, 147}};
+    static fi_real first[210 * 147];
+    for (int s = 0; s < FI_COUNT(shapes); s++) {
+        const int64_t out = shapes[s][0], in = shapes[s][1];
+        bool begun = false;
+        for (int threads = 1; threads <= 3; threads++) FOR_EACH_TIER(ctx, threads) {
+                struct fi_arena arena;
+                fi_arena_init(&arena, ctx);
+                const fi_real *w = drawn(&arena, "orthogonal", NULL, 0, out, in);
+                const size_t bytes = (size_t)(out * in) * sizeof *w;
+                if (!begun) memcpy(first, w, bytes);
+                begun = true;
+                assert_memory_equal(first, w, bytes);
+                fi_arena_free(&arena);
+            }
     }
 }
 
-static void orthogonal_on_any_threads(void **state) {
+struct failing {
+    int64_t left, live; /* allocations until they fail; blocks in use */
+};
+
+static void *failing_alloc(void *payload, size_t bytes, size_t align) {
+    struct failing *f = payload;
+    if (f->left-- <= 0) return NULL;
+    f->live++;
+    return aligned_alloc(align, (bytes + align - 1) / align * align);
+}
+
+static void failing_free(void *payload, void *memory) {
+    ((struct failing *)payload)->live -= memory != NULL;
+    free(memory);
+}
+
+/* Each allocation fails once: the error says so, and all memory is given back. */
+static void orthogonal_without_memory(void **state) {
     (void)state;
-    enum { OUT = 150, IN = 170 };
-    static fi_real first[OUT * IN];
-    for (int threads = 1; threads <= 3; threads++) {
-        fanin_ctx *ctx = test_ctx_on(threads, "portable");
-        struct fi_arena arena;
-        fi_arena_init(&arena, ctx);
-        const fi_real *w = drawn(&arena, "orthogonal", NULL, 0, OUT, IN);
-        if (threads == 1) memcpy(first, w, sizeof first);
-        assert_memory_equal(first, w, sizeof first);
-        fi_arena_free(&arena);
-        fanin_ctx_free(ctx);
+    const int64_t dims[2] = {30, 20};
+    struct failing f = {.left = 1000};
+    const struct fanin_ctx_options options = {
+        .size = sizeof options, .threads = 1, .allocator = {failing_alloc, failing_free, &f}};
+    fanin_ctx *ctx;
+    assert_int_equal(fanin_ctx_create(&ctx, &options, NULL, 0), FANIN_OK);
+    struct fi_arena arena;
+    fi_arena_init(&arena, ctx);
+    const struct fanin_rule_ref rule = test_rule(&arena, "init", "orthogonal", NULL, 0);
+    const struct fi_init *init = (const struct fi_init *)(const void *)rule.record;
+    const struct fi_init_request r = request(ctx, &rule, dims);
+    static fi_real w[30 * 20];
+    const int64_t live = f.live;
+    enum fanin_status status = FANIN_ERR_MEMORY;
+    int64_t failures = 0;
+    for (; status == FANIN_ERR_MEMORY && failures < 100; failures++) {
+        f.left = failures;
+        status = init->whole(&r, w);
+        assert_int_equal(f.live, live);
     }
+    assert_int_equal(status, FANIN_OK);
+    assert_true(failures > 1);
+    f.left = 1000;
+    fi_arena_free(&arena);
+    fanin_ctx_free(ctx);
+    assert_int_equal(f.live, 0);
 }
 
 static void identity_and_sparse(void **state) {
@@ -288,7 +337,8 @@ static struct CMUnitTest tests[] = {
     cmocka_unit_test(orthogonal_is),
     cmocka_unit_test(orthogonal_is_qr),
     cmocka_unit_test(orthogonal_by_single_reflections),
-    cmocka_unit_test(orthogonal_on_any_threads),
+    cmocka_unit_test(orthogonal_on_any_machine),
+    cmocka_unit_test(orthogonal_without_memory),
     cmocka_unit_test(identity_and_sparse),
     cmocka_unit_test(truncation),
     cmocka_unit_test(dropout_is_made_up_for),

@@ -21,6 +21,7 @@ struct tier {
     double (*sum_squares)(const fi_real *, int64_t);
     fi_real (*max)(const fi_real *, int64_t);
     void (*column_sums)(const fi_real *, int64_t, int64_t, int64_t, fi_real *);
+    void (*double_tile)(int64_t, const double *, int64_t, const double *, double *, int64_t, bool);
 };
 
 #define TIER_DECLARE(tier)                                                                         \
@@ -31,7 +32,9 @@ struct tier {
     fi_real fi_sum_##tier(const fi_real *, int64_t);                                               \
     double fi_sum_squares_##tier(const fi_real *, int64_t);                                        \
     fi_real fi_max_##tier(const fi_real *, int64_t);                                               \
-    void fi_column_sums_##tier(const fi_real *, int64_t, int64_t, int64_t, fi_real *);
+    void fi_column_sums_##tier(const fi_real *, int64_t, int64_t, int64_t, fi_real *);             \
+    void fi_double_tile_##tier(int64_t, const double *, int64_t, const double *, double *,         \
+                               int64_t, bool);
 #define TIER_ROW(tier)                                                                             \
     {#tier,                                                                                        \
      fi_random_words_##tier,                                                                       \
@@ -41,7 +44,8 @@ struct tier {
      fi_sum_##tier,                                                                                \
      fi_sum_squares_##tier,                                                                        \
      fi_max_##tier,                                                                                \
-     fi_column_sums_##tier},
+     fi_column_sums_##tier,                                                                        \
+     fi_double_tile_##tier},
 
 TIER_DECLARE(portable)
 #if defined(__x86_64__) && !defined(FANIN_REAL_DOUBLE)
