@@ -27,6 +27,8 @@
 /* Rows of x that share a pass over the panels: x's block and a panel fit L2 together. */
 #define ROW_BLOCK 192
 #define DX_LANES 32
+/* Of x in dw. */
+#define CHUNK_BYTES (INT64_C(1) << 20)
 
 /* Task i of a grid whose rows have n tasks: its row, and *column. Dividing takes as long as a small
  * tile. */
@@ -34,6 +36,14 @@ static inline int64_t grid_row(int64_t i, int64_t n, int64_t *column) {
     const int64_t row = i < n ? 0 : i / n;
     *column = i - row * n;
     return row;
+}
+
+/* How many blocks n ks make, and where block b of them ends. */
+static inline int64_t k_blocks(int64_t n) {
+    return FI_MAX(1, (n + K_BLOCK / 2) / K_BLOCK);
+}
+static inline int64_t k_block_end(int64_t n, int64_t blocks, int64_t b) {
+    return b + 1 == blocks ? n : n * (b + 1) / blocks; /* one is frequent, and division slow */
 }
 
 /* ---- y = x · wᵀ ---------------------------------------------------------------------------------- */
@@ -54,11 +64,11 @@ static void y_task(void *arg, int64_t task) {
     const int64_t p = j->first_panel + place;
     const int64_t rows = FI_MIN(j->row_block, j->m - row0);
     const int64_t col0 = p * FI_PANEL, width = fi_panel_width(j->out, p);
-    const int64_t blocks = FI_MAX(1, (j->in + K_BLOCK / 2) / K_BLOCK);
+    const int64_t blocks = k_blocks(j->in);
     struct fi_tile t = {
         .ko = 1, .a_stride = j->ldx, .b_k = width, .c = j->y + row0 * j->ldy + col0, .ldc = j->ldy};
     for (int64_t i0 = 0, k = 0; k < blocks; k++) {
-        t.ki = (k + 1 == blocks ? j->in : j->in * (k + 1) / blocks) - i0;
+        t.ki = k_block_end(j->in, blocks, k) - i0;
         t.a = j->x + row0 * j->ldx + i0;
         t.b = j->w + col0 * j->in + i0 * width;
         t.load = k > 0;
@@ -217,7 +227,7 @@ void fi_product_dx(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_
 /* ---- dw = dyᵀ · x -------------------------------------------------------------------------------- */
 
 struct dw_job {
-    int64_t m, out, in, first_panel, in_chunks, chunk;
+    int64_t m, out, in, first_panel, panels, chunk;
     const fi_real *dy, *x;
     int64_t lddy, ldx;
     const struct fi_touched *touched;
@@ -231,11 +241,9 @@ static void fetch_touched(const struct dw_job *j, struct fi_tile *t, int64_t off
     const int arrays = j->touched ? j->touched->n : 0;
     const int64_t parts = arrays < 3 ? FI_MAX(arrays, 1) : 4;
     const int64_t bytes = n * width * (int64_t)sizeof(*t->c);
-    t->ko = 1;
-    t->ki = j->m;
     if (arrays == 0 || bytes < FI_LEAST_FETCHED) return;
-    if (j->m % parts == 0) t->ko = parts;
-    t->ki = j->m / t->ko;
+    if (t->ki % parts == 0) t->ko = parts;
+    t->ki /= t->ko;
     t->a_o = t->ki * j->ldx;
     t->b_o = t->ki * j->lddy;
     for (int64_t o = 0; o < t->ko; o++)
@@ -244,29 +252,39 @@ static void fetch_touched(const struct dw_job *j, struct fi_tile *t, int64_t off
     t->fetch = from;
 }
 
+/* The gradient of n inputs from i0 on and of the units of panel p. */
+static void dw_block(const struct dw_job *j, int64_t p, int64_t i0, int64_t n, fi_real *c) {
+    const int64_t col0 = p * FI_PANEL, width = fi_panel_width(j->out, p);
+    const int64_t blocks = k_blocks(j->m);
+    const char *from[FI_MAX_KO];
+    struct fi_tile t = {.a_stride = j->ldx, .b_k = j->lddy, .c = c, .ldc = width};
+    for (int64_t r0 = 0, b = 0; b < blocks; b++) {
+        const int64_t rows = k_block_end(j->m, blocks, b) - r0;
+        t.ko = 1;
+        t.ki = rows;
+        t.a = j->x + r0 * j->ldx + i0;
+        t.b = j->dy + r0 * j->lddy + col0;
+        t.load = b > 0;
+        if (b + 1 == blocks) fetch_touched(j, &t, col0 * j->in + i0 * width, n, width, from);
+        fi_strip(FI_BY_COL, &t, n, width);
+        r0 += rows;
+    }
+}
+
 static void dw_task(void *arg, int64_t i) {
     const struct dw_job *j = arg;
     int64_t place;
-    const int64_t p = j->first_panel + grid_row(i, j->in_chunks, &place);
-    const int64_t first = place * j->chunk;
+    const int64_t first = grid_row(i, j->panels, &place) * j->chunk;
+    const int64_t p = j->first_panel + place;
     const int64_t last = FI_MIN(first + j->chunk, j->in);
     const int64_t col0 = p * FI_PANEL, width = fi_panel_width(j->out, p);
     const int64_t valid = FI_MIN(width, j->out - col0);
     fi_real c[FI_IN_BLOCK * FI_PANEL] __attribute__((aligned(64)));
     for (int64_t i0 = first; i0 < last; i0 += FI_IN_BLOCK) {
         const int64_t n = FI_MIN(FI_IN_BLOCK, last - i0);
-        const int64_t offset = col0 * j->in + i0 * width;
-        struct fi_tile t = {.a = j->x + i0,
-                            .a_stride = j->ldx,
-                            .b = j->dy + col0,
-                            .b_k = j->lddy,
-                            .c = c,
-                            .ldc = width};
-        const char *from[FI_MAX_KO];
-        fetch_touched(j, &t, offset, n, width, from);
-        fi_strip(FI_BY_COL, &t, n, width);
+        dw_block(j, p, i0, n, c);
         if (valid < width) fi_clear_lanes(c, n, width, valid);
-        j->emit(j->arg, offset, n * width, c);
+        j->emit(j->arg, col0 * j->in + i0 * width, n * width, c);
     }
 }
 
@@ -286,9 +304,10 @@ void fi_product_dw(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_
     if (scratch && fi_sparse_suits(m, out, in) &&
         fi_sparse_dw(ctx, m, out, in, dy, lddy, x, ldx, scratch, touched, emit, arg))
         j.first_panel = out / FI_PANEL;
-    const int64_t panels = fi_panels(out) - j.first_panel;
-    /* A panel's strip of dy stays in L1 over the whole chunk; few panels: split the inputs. */
-    j.chunk = panels >= 8 ? in : FI_MAX(FI_IN_BLOCK, (in + 7) / 8 / FI_IN_BLOCK * FI_IN_BLOCK);
-    j.in_chunks = (in + j.chunk - 1) / j.chunk;
-    fi_parallel(ctx, panels * j.in_chunks, 2.0 * (double)m * (double)out * (double)in, dw_task, &j);
+    j.panels = fi_panels(out) - j.first_panel;
+    /* A chunk of x stays in L2 while all panels go over it; few panels: more chunks. */
+    j.chunk = FI_MIN(CHUNK_BYTES / (m * (int64_t)sizeof *x), j.panels < 8 ? (in + 7) / 8 : in);
+    j.chunk = FI_MAX(j.chunk / FI_IN_BLOCK, 1) * FI_IN_BLOCK;
+    fi_parallel(ctx, j.panels * ((in + j.chunk - 1) / j.chunk),
+                2.0 * (double)m * (double)out * (double)in, dw_task, &j);
 }

@@ -44,10 +44,11 @@
 #define FI_LANES 16
 #define FI_PANEL 32
 
-/* Row stride for `cols` numbers: a multiple of 16 that is not a multiple of 4 KiB. */
+/* Row stride for `cols` numbers: a multiple of 16 that is not a multiple of 512 bytes, so that the
+ * cells of a column do not fall into a few sets of the first-level cache. */
 static inline int64_t fi_row_stride(int64_t cols) {
     int64_t ld = (cols + FI_LANES - 1) / FI_LANES * FI_LANES;
-    if ((ld * (int64_t)sizeof(fi_real)) % 4096 == 0) ld += FI_LANES;
+    if ((ld * (int64_t)sizeof(fi_real)) % 512 == 0) ld += FI_LANES;
     return ld;
 }
 

@@ -197,14 +197,14 @@ struct walk {
     int64_t n_fetch, fetch_step;
 };
 
+#if FI_V_LANES > 1
+#define PANEL_NV (FI_PANEL / FI_V_LANES)
+
 static inline void fetch(const struct walk *w, int64_t line) {
     for (int64_t i = 0; i < w->n_fetch; i++)
         for (int64_t at = line * w->fetch_step; at < (line + 1) * w->fetch_step; at += 64)
             __builtin_prefetch(w->fetch[i] + at, 0, 2);
 }
-
-#if FI_V_LANES > 1
-#define PANEL_NV (FI_PANEL / FI_V_LANES)
 
 static inline __attribute__((always_inline)) void walk(const int nv, const struct walk *w) {
     const int64_t b_panel = w->b_panel, c_panel = w->c_panel;
