@@ -26,7 +26,7 @@ def padded(n: int) -> int:
 def stride(columns: int) -> int:
     """Numbers from a row to the next; rows that all fall into the same set of a cache are moved apart."""
     ld = padded(columns)
-    return ld + LANES if NUMBER * ld % 4096 == 0 else ld
+    return ld + LANES if NUMBER * ld % 512 == 0 else ld
 
 
 @dataclasses.dataclass(frozen=True)
