@@ -292,9 +292,9 @@ static void run_update_traffic(void *arg) {
 static int states_used(struct update *u) {
     fi_real before[3];
     int n = 0;
-    for (int i = 0; i < u->optim->n_states; i++) before[i] = u->state[i][5];
+    for (int i = 0; i < u->n_states; i++) before[i] = u->state[i][5];
     run_update(u);
-    for (int i = 0; i < u->optim->n_states; i++) n += u->state[i][5] != before[i];
+    for (int i = 0; i < u->n_states; i++) n += u->state[i][5] != before[i];
     return n;
 }
 

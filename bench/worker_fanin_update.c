@@ -83,7 +83,7 @@ static json_t *result_update(void *self, int64_t steps) {
     struct fi_update *u = &j->trainer->update;
     double sums[2] = {0};
     bench_start(j->ctx, j->w, j->model);
-    for (int i = 0; i < u->optim->n_states; i++)
+    for (int i = 0; i < u->n_states; i++)
         memset(u->state[i], 0, (size_t)j->model->net->param_size * sizeof(fi_real));
     j->trainer->t = 0;
     u->step.pow1 = u->step.pow2 = 1;

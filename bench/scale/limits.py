@@ -6,7 +6,7 @@ import dataclasses
 
 from nets import GRIDS, NUMBER, Net, up
 
-REGION_FLOPS = 4e6  # src/base/pool.c: regions of less stay on the caller
+ASLEEP_FLOPS, AWAKE_FLOPS = 10e6, 1e6  # src/base/pool.c: regions of less stay on the caller
 GIGA = 1e9
 
 
@@ -83,8 +83,9 @@ class Measured:
         regions = net.regions()
         alone = row["step_flops"] - sum(flops for flops, _ in regions)  # elementwise work, biases
         seconds = alone / one
+        wakes = any(flops >= ASLEEP_FLOPS and tasks > 1 for flops, tasks in regions)
         for flops, tasks in regions:
-            shared = threads > 1 and flops >= REGION_FLOPS and tasks > 1
+            shared = threads > 1 and wakes and flops >= AWAKE_FLOPS and tasks > 1
             seconds += flops * up(tasks, threads) / tasks / core if shared else flops / one
         bandwidth = GIGA * row["copy_gbytes"] * threads / (1 + self.sharing(net.memory()) * (threads - 1))
         return seconds + row["step_bytes"] / bandwidth + self.step_cost + net.depth * self.layer_cost

@@ -24,8 +24,10 @@
 #include "base/tables.h"
 
 /* Regions of less arithmetic run on the caller: waking a sleeping worker costs 25 to 50
- * microseconds, in which one core does 2.5 to 5 million floating-point operations. */
-#define REGION_FLOPS 4e6
+ * microseconds, in which one core does 4 to 8 million floating-point operations; one that still
+ * looks for work from the region before comes within a tenth of one. */
+#define ASLEEP_FLOPS 10e6
+#define AWAKE_FLOPS 1e6
 
 /* How long to look before sleeping. Regions of one step follow each other within the workers' time,
  * so a step pays for at most one wake; beyond it a waiting core belongs to others. The caller waits
@@ -165,7 +167,8 @@ void fi_region(fanin_ctx *ctx, int64_t n, double flops, void (*fn)(void *arg, in
     struct fi_pool *pool = ctx->pool;
     /* `running` can only be read as true from inside a task: a context serves one caller at a time.
      */
-    if (!pool || n < 2 || flops < REGION_FLOPS || pool->running) {
+    if (!pool || n < 2 || flops < AWAKE_FLOPS || pool->running ||
+        (flops < ASLEEP_FLOPS && atomic_load(&pool->sleepers) > 0)) {
         for (int64_t i = 0; i < n; i++) fn(arg, i);
         return;
     }

@@ -159,8 +159,8 @@ enum fanin_status fi_check_start(const struct fi_look *look) {
     const int64_t size = look->net->param_size;
     r->grad_norm = sqrt(look->check->ctx->kernels->sum_squares(t->grads[0], size));
     FI_TRY(loss_of_constant(look));
-    r->bytes = (double)((t->exec->planned + size * (2 + t->update.optim->n_states)) *
-                        (int64_t)sizeof(fi_real));
+    r->bytes =
+        (double)((t->exec->planned + size * (2 + t->update.n_states)) * (int64_t)sizeof(fi_real));
     if (look->sharpness) {
         double loss;
         const enum fanin_status status = find_sharpness(look);

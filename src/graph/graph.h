@@ -188,7 +188,9 @@ struct fi_optim_step {
 };
 struct fi_optim {
     struct fanin_record head;
-    int n_states;          /* buffers like the parameters */
+    int n_states; /* buffers like the parameters */
+    /* how many of them, from the first, these attributes need; NULL: all */
+    int (*keeps)(const void *attrs);
     const char *states[3]; /* their names in a checkpoint */
     double (*lr)(const void *attrs);
     /* the momentum (or beta1) that a momentum schedule scales; NULL: the record has none */
@@ -441,6 +443,7 @@ enum fanin_status fi_policy_check_match(const fanin_net *net, const struct fanin
 struct fi_update {
     const struct fi_optim *optim;
     struct fi_optim_step step;
+    int n_states;                     /* that the optimizer keeps */
     fi_real *state[3];                /* like the parameter buffer */
     const struct fi_policy *policies; /* per parameter; NULL: ranges are only collected */
     double noise;                     /* rounding_noise */

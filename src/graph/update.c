@@ -69,7 +69,7 @@ static inline void apply(const struct fi_exec *e, const struct fi_update *u, int
                          int64_t offset, int64_t n, fi_real *g) {
     const int64_t at = e->model->net->params[index].offset + offset;
     fi_real *state[3] = {0};
-    for (int i = 0; i < u->optim->n_states; i++) state[i] = u->state[i] + at;
+    for (int i = 0; i < u->n_states; i++) state[i] = u->state[i] + at;
     apply_with(e, u, index, at, n, g, state);
 }
 
@@ -138,7 +138,7 @@ void fi_step_touched(const struct fanin_step *s, int param, struct fi_touched *o
         return;
     }
     out->arrays[out->n++] = s->params[param].w;
-    for (int i = 0; i < u->optim->n_states; i++) out->arrays[out->n++] = u->state[i] + at;
+    for (int i = 0; i < u->n_states; i++) out->arrays[out->n++] = u->state[i] + at;
 }
 
 void fi_emit_begin(const struct fi_exec *e) {

@@ -101,7 +101,7 @@ void fi_product_y(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_r
     /* Few panels: split the rows finer so that there is work for every thread. */
     j.row_block = j.panels >= 8 ? ROW_BLOCK : ROW_BLOCK / 4;
     const int64_t blocks = (m + j.row_block - 1) / j.row_block;
-    fi_parallel(ctx, blocks * j.panels, 2.0 * (double)m * (double)out * (double)in, y_task, &j);
+    fi_parallel(ctx, blocks * j.panels, fi_product_cost(m, out, in), y_task, &j);
 }
 
 /* ---- dx = dy · w --------------------------------------------------------------------------------- */
@@ -210,7 +210,7 @@ void fi_product_dx(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_
                        .lddx = lddx,
                        .done = done,
                        .arg = arg};
-    const double flops = 2.0 * (double)m * (double)out * (double)in;
+    const double flops = fi_product_cost(m, out, in);
     if (fi_sparse_suits(m, out, in) &&
         fi_sparse_dx(ctx, m, out, in, dy, lddy, w, dx, lddx, scratch, done, arg))
         return;
@@ -308,6 +308,6 @@ void fi_product_dw(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_
     /* A chunk of x stays in L2 while all panels go over it; few panels: more chunks. */
     j.chunk = FI_MIN(CHUNK_BYTES / (m * (int64_t)sizeof *x), j.panels < 8 ? (in + 7) / 8 : in);
     j.chunk = FI_MAX(j.chunk / FI_IN_BLOCK, 1) * FI_IN_BLOCK;
-    fi_parallel(ctx, j.panels * ((in + j.chunk - 1) / j.chunk),
-                2.0 * (double)m * (double)out * (double)in, dw_task, &j);
+    fi_parallel(ctx, j.panels * ((in + j.chunk - 1) / j.chunk), fi_product_cost(m, out, in),
+                dw_task, &j);
 }

@@ -5,19 +5,18 @@
 
 #include "kernel/kernel.h"
 
-/* Numbers of scratch that lists of a matrix (m × k) take. */
-#define fi_sparse_scratch FI_T(fi_sparse_scratch)
-int64_t fi_sparse_scratch(int64_t m, int64_t k);
-
-/* Is a product large enough to look for zeros? Asked before each of the following. */
+/* Is a product large enough to look for zeros, and not so large that 32 bits do not count them?
+ * Asked before each of the following. */
 static inline bool fi_sparse_suits(int64_t m, int64_t out, int64_t in) {
     const double least = 4e6; /* multiply-adds */
-    return m > FI_LANES && out >= FI_PANEL && in >= FI_PANEL &&
-           (double)m * (double)out * (double)in >= least;
+    const int64_t most = INT64_C(1) << 24, larger = FI_MAX(out, in);
+    return m > FI_LANES && out >= FI_PANEL && in >= FI_PANEL && larger < most &&
+           m <= INT32_MAX / larger && (double)m * (double)out * (double)in >= least;
 }
 
 /* Each computes the columns of whole panels of 32 outputs (dx: all inputs) and returns true, or
- * returns false because there are too few zeros in x (dx: in dy). */
+ * returns false because there are too few zeros in x (dx: in dy). scratch: as many numbers as x
+ * (dy) has. */
 #define fi_sparse_y FI_T(fi_sparse_y)
 bool fi_sparse_y(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_real *x, int64_t ldx,
                  const fi_real *w, fi_real *y, int64_t ldy, fi_real *scratch, fi_block_fn done,

@@ -16,6 +16,13 @@
 /* The most outer steps of a tile. */
 #define FI_MAX_KO 8
 
+/* What a product with weights (out, in) costs, in floating-point operations: weights that no cache
+ * near a core holds take as long to read as some 15 rows to multiply. */
+static inline double fi_product_cost(int64_t m, int64_t out, int64_t in) {
+    const double weights = (double)out * (double)in, far = weights * sizeof(fi_real) > 1 << 20;
+    return weights * (2.0 * (double)m + 30.0 * far);
+}
+
 /* c (rows × width, rows ldc apart) = or += Σ over ko × ki of a · b. a_stride is between rows or
  * between ks of a, b_k between ks of b; a_o and b_o are those of the outer loop. */
 struct fi_tile {

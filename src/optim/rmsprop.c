@@ -34,6 +34,10 @@ static const struct fanin_attr_spec attrs[] = {
 static double momentum(const void *a) {
     return ((const struct rmsprop *)a)->momentum;
 }
+static int keeps(const void *a) {
+    const int without_mean = momentum(a) > 0 ? 2 : 1;
+    return ((const struct rmsprop *)a)->centered ? 3 : without_mean;
+}
 static double lr(const void *a) {
     return ((const struct rmsprop *)a)->lr;
 }
@@ -86,6 +90,7 @@ FI_RECORD(optim, rmsprop) = {
              .attrs = attrs,
              .attrs_size = sizeof(struct rmsprop)},
     .n_states = 3,
+    .keeps = keeps,
     .states = {"square_avg", "momentum", "grad_avg"},
     .lr = lr,
     .momentum = momentum,

@@ -4,8 +4,7 @@
  *
  *   w ← w - lr λ w        v ← μ v + g        w ← w - lr (v, or g + μ v with nesterov)
  *
- * lr is outside v (as in PyTorch), so that a schedule acts at once. Without momentum v is not
- * touched.
+ * lr is outside v (as in PyTorch), so that a schedule acts at once. Without momentum there is no v.
  *
  * Polyak 1964; Sutskever, Martens, Dahl, Hinton: On the importance of initialization and momentum,
  * ICML 2013.
@@ -26,6 +25,9 @@ static const struct fanin_attr_spec attrs[] = {
 
 static double momentum(const void *a) {
     return ((const struct sgd *)a)->momentum;
+}
+static int keeps(const void *a) {
+    return momentum(a) > 0;
 }
 static double lr(const void *a) {
     return ((const struct sgd *)a)->lr;
@@ -59,6 +61,7 @@ FI_RECORD(optim, sgd) = {
              .attrs = attrs,
              .attrs_size = sizeof(struct sgd)},
     .n_states = 1,
+    .keeps = keeps,
     .states = {"momentum"},
     .lr = lr,
     .momentum = momentum,

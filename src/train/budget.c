@@ -38,7 +38,7 @@ static double parameters(const fanin_trainer *t, const struct fi_node *node, dou
 /* Bytes that an update moves for a trained number: weight and state are read and written, a
  * gradient that was collected is read. */
 static double update_bytes(const fanin_trainer *t) {
-    return NUMBER * (2 * (1 + t->update.optim->n_states) + (t->whole ? 1 : 0));
+    return NUMBER * (2 * (1 + t->update.n_states) + (t->whole ? 1 : 0));
 }
 
 /* ---- passes ---------------------------------------------------------------------------------------- */
@@ -149,7 +149,7 @@ struct fi_memory fi_memory_of(const fanin_trainer *t) {
     const fanin_net *net = t->model->net;
     const double params = NUMBER * (double)net->param_size;
     struct fi_memory m = {.params = params, .activations = NUMBER * (double)t->exec->planned};
-    m.state = params * (t->update.optim->n_states + (t->average.rule ? 2 : 0));
+    m.state = params * (t->update.n_states + (t->average.rule ? 2 : 0));
     if (t->grads) m.state += params * t->n_grads;
     for (int i = 0; i < net->n_nodes; i++) {
         const struct fi_node *node = &net->nodes[i];

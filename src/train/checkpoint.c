@@ -88,7 +88,7 @@ static enum fanin_status collect(struct fi_tensors *out, const fanin_trainer *t,
                                  const struct fi_progress *p) {
     const fanin_net *net = t->model->net;
     FI_TRY(fi_model_to_tensors(t->model, out));
-    for (int i = 0; i < t->update.optim->n_states; i++) {
+    for (int i = 0; i < t->update.n_states; i++) {
         const char *prefix = state_prefix(out, t, i);
         if (!prefix) return FANIN_ERR_MEMORY;
         FI_TRY(fi_params_to_tensors(net, t->update.state[i], prefix, out));
@@ -131,7 +131,7 @@ static enum fanin_status restore(fanin_trainer *t, struct fi_progress *p,
     const char *history = fi_tensors_meta_get(from, "fanin.history");
     if (history) FI_TRY(fi_history_read(t->model, history));
     FI_TRY(fi_params_from_tensors(net, t->model->params, "", from));
-    for (int i = 0; i < t->update.optim->n_states; i++) {
+    for (int i = 0; i < t->update.n_states; i++) {
         char prefix[80];
         snprintf(prefix, sizeof prefix, "optim.%s.", t->update.optim->states[i]);
         FI_TRY(fi_params_from_tensors(net, t->update.state[i], prefix, from));

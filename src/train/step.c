@@ -103,6 +103,8 @@ static enum fanin_status choose_rules(fanin_trainer *t, const struct fanin_train
     t->lr.attrs = schedule.attrs;
     t->update.optim = (const struct fi_optim *)(const void *)optim.record;
     t->update.step.attrs = optim.attrs;
+    t->update.n_states =
+        t->update.optim->keeps ? t->update.optim->keeps(optim.attrs) : t->update.optim->n_states;
     t->update.step.pow1 = t->update.step.pow2 = 1;
     t->lr.base = t->update.optim->lr(optim.attrs);
     t->update.step.momentum = 1;
@@ -113,7 +115,7 @@ static enum fanin_status choose_rules(fanin_trainer *t, const struct fanin_train
 }
 
 static enum fanin_status allocate_states(fanin_trainer *t) {
-    for (int i = 0; i < t->update.optim->n_states; i++)
+    for (int i = 0; i < t->update.n_states; i++)
         if (!(t->update.state[i] =
                   fi_arena_alloc(&t->arena, t->model->net->param_size, sizeof(fi_real))))
             return FANIN_ERR_MEMORY;
