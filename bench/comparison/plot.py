@@ -4,7 +4,7 @@ import html
 import math
 
 WIDTH, LEFT, RIGHT, GAP, TOP, ROW, FOOT = 880, 204, 28, 50, 96, 23, 34
-TICKS = .5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000
+TICKS = .5, 1, 2, 5, 10, 30, 100, 300, 1000
 STYLE = """text{font:13px system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",Helvetica,Arial,sans-serif;fill:#57606a}
 .t{font-weight:600;font-size:16px;fill:#1c2127}.i{fill:#1c2127}.m{text-anchor:middle}.e{text-anchor:end}.p{fill:#fff}
 .g{stroke:#e3e7eb}.o{stroke:#1c2127;stroke-width:1.5}
