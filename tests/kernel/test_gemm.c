@@ -26,6 +26,15 @@ struct products {
                  int64_t, const fi_real *, fi_real *, int64_t, fi_real *, const struct fi_touched *,
                  void (*)(void *, int64_t, int64_t, int64_t, int64_t),
                  void (*)(void *, int64_t, int64_t, fi_real *), void *);
+    bool (*sparse_y)(fanin_ctx *, int64_t, int64_t, int64_t, const fi_real *, int64_t,
+                     const fi_real *, fi_real *, int64_t, fi_real *,
+                     void (*)(void *, int64_t, int64_t, int64_t, int64_t), void *);
+    bool (*sparse_dx)(fanin_ctx *, int64_t, int64_t, int64_t, const fi_real *, int64_t,
+                      const fi_real *, fi_real *, int64_t, fi_real *,
+                      void (*)(void *, int64_t, int64_t, int64_t, int64_t), void *);
+    bool (*sparse_dw)(fanin_ctx *, int64_t, int64_t, int64_t, const fi_real *, int64_t,
+                      const fi_real *, int64_t, fi_real *, const struct fi_touched *,
+                      void (*)(void *, int64_t, int64_t, fi_real *), void *);
 };
 #define DECLARE(tier)                                                                              \
     void fi_product_y_##tier(fanin_ctx *, int64_t, int64_t, int64_t, const fi_real *, int64_t,     \
@@ -41,7 +50,16 @@ struct products {
                                 const fi_real *, int64_t, const fi_real *, fi_real *, int64_t,     \
                                 fi_real *, const struct fi_touched *,                              \
                                 void (*)(void *, int64_t, int64_t, int64_t, int64_t),              \
-                                void (*)(void *, int64_t, int64_t, fi_real *), void *);
+                                void (*)(void *, int64_t, int64_t, fi_real *), void *);            \
+    bool fi_sparse_y_##tier(fanin_ctx *, int64_t, int64_t, int64_t, const fi_real *, int64_t,      \
+                            const fi_real *, fi_real *, int64_t, fi_real *,                        \
+                            void (*)(void *, int64_t, int64_t, int64_t, int64_t), void *);         \
+    bool fi_sparse_dx_##tier(fanin_ctx *, int64_t, int64_t, int64_t, const fi_real *, int64_t,     \
+                             const fi_real *, fi_real *, int64_t, fi_real *,                       \
+                             void (*)(void *, int64_t, int64_t, int64_t, int64_t), void *);        \
+    bool fi_sparse_dw_##tier(fanin_ctx *, int64_t, int64_t, int64_t, const fi_real *, int64_t,     \
+                             const fi_real *, int64_t, fi_real *, const struct fi_touched *,       \
+                             void (*)(void *, int64_t, int64_t, fi_real *), void *);
 DECLARE(portable)
 #if defined(__x86_64__)
 DECLARE(avx2)
@@ -50,7 +68,7 @@ DECLARE(avx512)
 #define ROW(tier)                                                                                  \
     {                                                                                              \
 #tier, fi_product_y_##tier, fi_product_dx_##tier, fi_product_dw_##tier,                    \
-            fi_product_back_##tier                                                                 \
+            fi_product_back_##tier, fi_sparse_y_##tier, fi_sparse_dx_##tier, fi_sparse_dw_##tier   \
     }
 static const struct products tiers[] = {
     ROW(portable),
@@ -181,6 +199,16 @@ static void strew(fi_real *v, int64_t n, double share, fi_real value) {
         if (number((3u << 30) + (uint64_t)i) < (fi_real)(2 * share - 1)) v[i] = value;
 }
 
+/* Zeros are left out where, and only where, there are many. */
+static void check_choice(const struct products *t, fanin_ctx *ctx, struct problem *p, bool many) {
+    assert_int_equal(many, t->sparse_y(ctx, p->m, p->out, p->in, p->x, p->ldx, p->w, p->got, p->ldy,
+                                       p->pack, NULL, NULL));
+    assert_int_equal(many, t->sparse_dx(ctx, p->m, p->out, p->in, p->y, p->ldy, p->w, p->got,
+                                        p->ldx, p->pack, NULL, NULL));
+    assert_int_equal(many, t->sparse_dw(ctx, p->m, p->out, p->in, p->y, p->ldy, p->x, p->ldx,
+                                        p->pack, NULL, take, p));
+}
+
 static void check_mixture(fanin_ctx *ctx, const struct products *t, int64_t m, int64_t out,
                           int64_t in, struct mixture mixture) {
     struct problem p = {
@@ -199,6 +227,7 @@ static void check_mixture(fanin_ctx *ctx, const struct products *t, int64_t m, i
         strew(p.w, size, 1e-3, (fi_real)INFINITY);
         strew(p.w, size, 2e-4, (fi_real)NAN);
     }
+    if (mixture.zeros > 0) check_choice(t, ctx, &p, mixture.zeros > 0.6);
     check_y(t, ctx, &p);
     check_dx(t, ctx, &p);
     if (mixture.broken) strew(p.y, m * p.ldy, 1e-3, (fi_real)INFINITY);
