@@ -6,6 +6,7 @@
 #include <fanin/fanin.h>
 #include <math.h>
 
+#include "support/memory.h"
 #include "support/support.h"
 
 #define SHORT 1e-3
@@ -72,34 +73,22 @@ static void test_stopped(void **state) {
 
 /* ---- memory ---------------------------------------------------------------------------------------- */
 
-static void *no_memory(void *payload, size_t bytes, size_t align) {
-    int *left = payload;
-    return (*left)-- > 0 ? aligned_alloc(align, (bytes + align - 1) / align * align) : NULL;
-}
-
-static void give_back(void *payload, void *memory) {
-    (void)payload;
-    free(memory);
-}
-
 static void test_memory_runs_out(void **state) {
     (void)state;
-    int left = 1000;
+    struct test_memory memory = {0};
     const struct fanin_ctx_options options = {
-        .size = sizeof options,
-        .threads = 1,
-        .allocator = {.alloc = no_memory, .free = give_back, .payload = &left}};
+        .size = sizeof options, .threads = 1, .allocator = test_memory_allocator(&memory)};
     fanin_ctx *ctx;
     double value;
     assert_int_equal(fanin_ctx_create(&ctx, &options, NULL, 0), FANIN_OK);
-    left = 0;
+    test_memory_left(&memory, 0);
     assert_refused(ctx, FANIN_ERR_MEMORY, "", fanin_bench_memory(ctx, 1, 1 << 16, 0, &value, NULL));
     for (int n = 0; n < 4; n++) {
-        left = n;
+        test_memory_left(&memory, n);
         assert_refused(ctx, FANIN_ERR_MEMORY, "",
                        fanin_bench_product(ctx, FANIN_PRODUCT_DX, 8, 64, 64, 0, &value));
     }
-    left = 1000;
+    memory.fail_at = 0;
     fanin_ctx_free(ctx);
 }
 

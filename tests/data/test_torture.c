@@ -4,25 +4,7 @@
  * nothing leaked (counted here; the sanitizers see the rest).
  */
 #include "data/npy_support.h"
-
-struct counter {
-    int64_t calls, fail_at, live;
-    bool for_ever;
-};
-
-static void *counted_alloc(void *payload, size_t bytes, size_t align) {
-    struct counter *c = payload;
-    int64_t call = c->calls++;
-    if (call == c->fail_at || (c->for_ever && call > c->fail_at)) return NULL;
-    void *memory = aligned_alloc(align, (bytes + align - 1) / align * align);
-    c->live += memory != NULL;
-    return memory;
-}
-
-static void counted_free(void *payload, void *memory) {
-    ((struct counter *)payload)->live -= memory != NULL;
-    free(memory);
-}
+#include "support/memory.h"
 
 typedef enum fanin_status (*attempt_fn)(struct fixture *f, fanin_ctx *ctx);
 
@@ -76,14 +58,13 @@ static void torture(struct fixture *f, attempt_fn attempt) {
     for (int for_ever = 0; for_ever < 2; for_ever++) {
         enum fanin_status status = FANIN_ERR_MEMORY;
         for (int64_t at = 0; status != FANIN_OK; at++) {
-            struct counter c = {.fail_at = INT64_MAX, .for_ever = for_ever};
-            struct fanin_ctx_options options = {.size = sizeof options,
-                                                .threads = 1,
-                                                .allocator = {counted_alloc, counted_free, &c}};
+            struct test_memory c = {.for_ever = for_ever};
+            struct fanin_ctx_options options = {
+                .size = sizeof options, .threads = 1, .allocator = test_memory_allocator(&c)};
             fanin_ctx *ctx;
             assert_int_equal(fanin_ctx_create(&ctx, &options, NULL, 0), FANIN_OK);
             const int64_t before = c.live;
-            c.fail_at = c.calls + at;
+            c.fail_at = c.calls + at + 1;
             status = attempt(f, ctx);
             if (status != FANIN_OK) {
                 if (status != FANIN_ERR_MEMORY)

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "format/format.h"
+#include "support/memory.h"
 
 static char dir[256];
 static char path[512];
@@ -419,29 +420,13 @@ static void test_not_files(void **state) {
 
 /* ---- memory ----------------------------------------------------------------------------------------------- */
 
-struct failing {
-    int64_t calls, fail_at, live;
-};
-
-static void *failing_alloc(void *payload, size_t bytes, size_t align) {
-    struct failing *f = payload;
-    if (f->calls++ == f->fail_at) return NULL;
-    f->live++;
-    return aligned_alloc(align, (bytes + align - 1) / align * align);
-}
-
-static void failing_free(void *payload, void *memory) {
-    if (memory) ((struct failing *)payload)->live--;
-    free(memory);
-}
-
 /* Each allocation of add, save and load fails once: an error code, nothing leaks, the file is as it
  * was. */
 static void test_no_memory(void **state) {
     (void)state;
-    struct failing f = {.fail_at = -1};
+    struct test_memory f = {0};
     struct fanin_ctx_options options = {
-        .size = sizeof options, .threads = 1, .allocator = {failing_alloc, failing_free, &f}};
+        .size = sizeof options, .threads = 1, .allocator = test_memory_allocator(&f)};
     fanin_ctx *ctx;
     assert_int_equal(fanin_ctx_create(&ctx, &options, NULL, 0), FANIN_OK);
     int64_t live = f.live;
@@ -450,7 +435,7 @@ static void test_no_memory(void **state) {
     for (int64_t n = 0; status != FANIN_OK; n++) {
         struct fi_tensors *t = NULL, *back = NULL;
         f.calls = 0;
-        f.fail_at = n;
+        f.fail_at = n + 1;
         status = fi_tensors_create(&t, ctx);
         if (status == FANIN_OK)
             status = fi_tensors_add(t, NULL, "a", FI_F32, 1, (int64_t[]){100}, NULL);

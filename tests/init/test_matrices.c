@@ -6,6 +6,7 @@
  */
 #include <fanin/net.h>
 
+#include "support/memory.h"
 #include "support/records.h"
 
 static struct fi_init_request request(fanin_ctx *ctx, const struct fanin_rule_ref *rule,
@@ -153,29 +154,13 @@ static void orthogonal_on_any_machine(void **state) {
     }
 }
 
-struct failing {
-    int64_t left, live; /* allocations until they fail; blocks in use */
-};
-
-static void *failing_alloc(void *payload, size_t bytes, size_t align) {
-    struct failing *f = payload;
-    if (f->left-- <= 0) return NULL;
-    f->live++;
-    return aligned_alloc(align, (bytes + align - 1) / align * align);
-}
-
-static void failing_free(void *payload, void *memory) {
-    ((struct failing *)payload)->live -= memory != NULL;
-    free(memory);
-}
-
 /* Each allocation fails once: the error says so, and all memory is given back. */
 static void orthogonal_without_memory(void **state) {
     (void)state;
     const int64_t dims[2] = {30, 20};
-    struct failing f = {.left = 1000};
+    struct test_memory f = {0};
     const struct fanin_ctx_options options = {
-        .size = sizeof options, .threads = 1, .allocator = {failing_alloc, failing_free, &f}};
+        .size = sizeof options, .threads = 1, .allocator = test_memory_allocator(&f)};
     fanin_ctx *ctx;
     assert_int_equal(fanin_ctx_create(&ctx, &options, NULL, 0), FANIN_OK);
     struct fi_arena arena;
@@ -188,13 +173,13 @@ static void orthogonal_without_memory(void **state) {
     enum fanin_status status = FANIN_ERR_MEMORY;
     int64_t failures = 0;
     for (; status == FANIN_ERR_MEMORY && failures < 100; failures++) {
-        f.left = failures;
+        test_memory_left(&f, failures);
         status = init->whole(&r, w);
         assert_int_equal(f.live, live);
     }
     assert_int_equal(status, FANIN_OK);
     assert_true(failures > 1);
-    f.left = 1000;
+    f.fail_at = 0;
     fi_arena_free(&arena);
     fanin_ctx_free(ctx);
     assert_int_equal(f.live, 0);

@@ -6,6 +6,7 @@
  * test_pictures.sh, which reads the pictures as XML.
  */
 #include "page/pages.h"
+#include "support/memory.h"
 
 #include <float.h>
 #include <stdbool.h>
@@ -349,24 +350,6 @@ static void test_refused(void **state) {
 
 /* ---- memory ----------------------------------------------------------------------------------------- */
 
-struct counter {
-    int64_t calls, live, fail_at;
-    bool for_ever;
-};
-static void *count_alloc(void *payload, size_t bytes, size_t align) {
-    struct counter *c = payload;
-    c->calls++;
-    if (c->fail_at && (c->for_ever ? c->calls >= c->fail_at : c->calls == c->fail_at)) return NULL;
-    void *memory = aligned_alloc(align, (bytes + align - 1) / align * align);
-    c->live += memory != NULL;
-    return memory;
-}
-static void count_free(void *payload, void *memory) {
-    struct counter *c = payload;
-    c->live -= memory != NULL;
-    free(memory);
-}
-
 static int refuse_nothing(void *payload, const char *text, size_t bytes) {
     (void)payload, (void)text, (void)bytes;
     return 0;
@@ -377,9 +360,9 @@ static int refuse_no_picture(void *payload, const char *name, const char *svg, s
 }
 
 /* A page of some parts, written both ways. */
-static enum fanin_status the_way(struct counter *c) {
+static enum fanin_status the_way(struct test_memory *c) {
     const struct fanin_ctx_options options = {
-        .size = sizeof options, .threads = 1, .allocator = {count_alloc, count_free, c}};
+        .size = sizeof options, .threads = 1, .allocator = test_memory_allocator(c)};
     fanin_ctx *ctx;
     char error[200];
     enum fanin_status status = fanin_ctx_create(&ctx, &options, error, sizeof error);
@@ -403,13 +386,13 @@ static enum fanin_status the_way(struct counter *c) {
 
 static void test_each_allocation_fails(void **state) {
     (void)state;
-    struct counter all = {0};
+    struct test_memory all = {0};
     assert_int_equal(the_way(&all), FANIN_OK);
     assert_int_equal(all.live, 0);
     assert_true(all.calls > 30);
     for (int for_ever = 0; for_ever < 2; for_ever++)
         for (int64_t i = 1; i <= all.calls; i++) {
-            struct counter c = {.fail_at = i, .for_ever = for_ever};
+            struct test_memory c = {.fail_at = i, .for_ever = for_ever};
             const enum fanin_status status = the_way(&c);
             if (status != FANIN_ERR_MEMORY || c.live != 0)
                 fail_msg("allocation %lld of %lld fails%s: %s, %lld leak", (long long)i,

@@ -5,6 +5,7 @@
  */
 #include "study/claim.h"
 #include "study/terms.h"
+#include "support/memory.h"
 
 static fanin_ctx *ctx;
 static struct fi_arena arena;
@@ -371,31 +372,15 @@ static void refusals(void **state) {
     calls_left = -1;
 }
 
-struct scarce {
-    int64_t calls, live, fail_at;
-};
-
-static void *scarce_alloc(void *payload, size_t bytes, size_t align) {
-    struct scarce *s = payload;
-    if (++s->calls == s->fail_at) return NULL;
-    s->live++;
-    return aligned_alloc(align, (bytes + align - 1) / align * align);
-}
-
-static void scarce_free(void *payload, void *memory) {
-    ((struct scarce *)payload)->live -= memory != NULL;
-    free(memory);
-}
-
 /* Any one allocation fails: an error comes back, and nothing is lost. */
 static void out_of_memory(void **state) {
     (void)state;
     const struct fi_claim_options options = {
         "c", "mean(largest(spread)) < reach(curve, 0) <= error(init=normalized, lr=0.1)", "s"};
     for (int64_t fail_at = 1, done = 0; !done; fail_at++) {
-        struct scarce scarce = {0};
+        struct test_memory scarce = {0};
         const struct fanin_ctx_options with = {
-            .size = sizeof with, .threads = 1, .allocator = {scarce_alloc, scarce_free, &scarce}};
+            .size = sizeof with, .threads = 1, .allocator = test_memory_allocator(&scarce)};
         fanin_ctx *own;
         struct fi_arena memory;
         struct fi_claim *claim;

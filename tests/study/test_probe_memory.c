@@ -3,41 +3,23 @@
  * Every allocation of every probe fails once: an error with a message comes back, nothing leaks,
  * the parameters are as before, and the next look gives the same figures.
  */
+#include "support/memory.h"
 #include "support/probes.h"
 
 #define NET                                                                                        \
     "net: [{dense: {units: 5}}, batch_norm, tanh, {dropout: 0.5}, {dense: {units: 3}}]\n"          \
     "train: {epochs: 1, batch: 20}\n"
 
-struct counter {
-    int64_t calls, live;
-    int64_t fail_at; /* this call fails; 0: none */
-};
-
-static void *count_alloc(void *payload, size_t bytes, size_t align) {
-    struct counter *c = payload;
-    if (++c->calls == c->fail_at) return NULL;
-    void *memory = aligned_alloc(align, (bytes + align - 1) / align * align);
-    c->live += memory != NULL;
-    return memory;
-}
-
-static void count_free(void *payload, void *memory) {
-    struct counter *c = payload;
-    c->live -= memory != NULL;
-    free(memory);
-}
-
-static fanin_ctx *counting_ctx(struct counter *c) {
+static fanin_ctx *counting_ctx(struct test_memory *c) {
     const struct fanin_ctx_options options = {
-        .size = sizeof options, .threads = 1, .allocator = {count_alloc, count_free, c}};
+        .size = sizeof options, .threads = 1, .allocator = test_memory_allocator(c)};
     fanin_ctx *ctx;
     char error[200];
     if (fanin_ctx_create(&ctx, &options, error, sizeof error) != FANIN_OK) fail_msg("%s", error);
     return ctx;
 }
 
-static void fail_each(struct test_study *s, struct counter *c, const char *probe,
+static void fail_each(struct test_study *s, struct test_memory *c, const char *probe,
                       const struct fanin_attr *attrs) {
     static struct test_look whole;
     const size_t bytes = (size_t)s->model->net->param_size * sizeof(fi_real);
@@ -65,7 +47,7 @@ static void fail_each(struct test_study *s, struct counter *c, const char *probe
 
 static void probes_of_classes(void **state) {
     (void)state;
-    struct counter c = {0};
+    struct test_memory c = {0};
     struct test_study s;
     fanin_ctx *ctx = counting_ctx(&c);
     study_open(&s, NET, ctx, blob_data(ctx, 40, 4, 3));
@@ -92,7 +74,7 @@ static double first(const float *x, int64_t in, int64_t output) {
 
 static void the_closed_form(void **state) {
     (void)state;
-    struct counter c = {0};
+    struct test_memory c = {0};
     struct test_study s;
     fanin_ctx *ctx = counting_ctx(&c);
     study_open(&s, "net: [{dense: {units: 1}}]", ctx, value_data(ctx, 30, 3, 1, first));

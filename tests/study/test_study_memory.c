@@ -5,9 +5,9 @@
  * sample of the allocations, the first few hundred of them all.
  */
 #include <fanin/study.h>
-#include <stdatomic.h>
 #include <unistd.h>
 
+#include "support/memory.h"
 #include "support/support.h"
 
 static const char text[] =
@@ -26,25 +26,6 @@ static const char text[] =
     "  - table: [test.error, test.loss]\n"
     "  - profile: {figure: w.rms, predicted: w.norm}\n"
     "  - bins: w.numbers\n";
-
-struct counter {
-    _Atomic int64_t calls, live;
-    int64_t fail_at; /* this call fails; 0: none */
-};
-
-static void *count_alloc(void *payload, size_t bytes, size_t align) {
-    struct counter *c = payload;
-    if (atomic_fetch_add(&c->calls, 1) + 1 == c->fail_at) return NULL;
-    void *memory = aligned_alloc(align, (bytes + align - 1) / align * align);
-    if (memory) atomic_fetch_add(&c->live, 1);
-    return memory;
-}
-
-static void count_free(void *payload, void *memory) {
-    struct counter *c = payload;
-    if (memory) atomic_fetch_sub(&c->live, 1);
-    free(memory);
-}
 
 static int swallow(void *payload, const char *piece, size_t bytes) {
     (void)payload, (void)piece, (void)bytes;
@@ -68,9 +49,9 @@ static enum fanin_status pages(fanin_ctx *ctx, fanin_study *study) {
     return status;
 }
 
-static enum fanin_status the_way(struct counter *c, const char *file, const char *records) {
+static enum fanin_status the_way(struct test_memory *c, const char *file, const char *records) {
     const struct fanin_ctx_options options = {
-        .size = sizeof options, .threads = 1, .allocator = {count_alloc, count_free, c}};
+        .size = sizeof options, .threads = 1, .allocator = test_memory_allocator(c)};
     const struct fanin_study_run_options one = {.size = sizeof one, .jobs = 1};
     fanin_ctx *ctx;
     fanin_study *study = NULL;
@@ -118,13 +99,13 @@ static void allocations_fail(void **state) {
     (void)state;
     struct place p;
     make_place(&p);
-    struct counter all = {0};
+    struct test_memory all = {0};
     assert_int_equal(the_way(&all, p.file, p.records), FANIN_OK);
     assert_int_equal(all.live, 0);
     assert_true(all.calls > 300);
     const int64_t step = 1 + all.calls / 400;
     for (int64_t i = 1; i <= all.calls; i += i < 100 ? 1 : step) {
-        struct counter c = {.fail_at = i};
+        struct test_memory c = {.fail_at = i};
         (void)remove(p.records);
         const enum fanin_status status = the_way(&c, p.file, p.records);
         if (status != FANIN_ERR_MEMORY)
@@ -140,12 +121,12 @@ static void goes_on(void **state) {
     (void)state;
     struct place p;
     make_place(&p);
-    struct counter all = {0};
+    struct test_memory all = {0};
     assert_int_equal(the_way(&all, p.file, p.records), FANIN_OK);
     (void)remove(p.records);
-    struct counter half = {.fail_at = all.calls / 2};
+    struct test_memory half = {.fail_at = all.calls / 2};
     assert_int_equal(the_way(&half, p.file, p.records), FANIN_ERR_MEMORY);
-    struct counter rest = {0};
+    struct test_memory rest = {0};
     assert_int_equal(the_way(&rest, p.file, p.records), FANIN_OK);
     assert_true(rest.calls < all.calls);
     remove_place(&p);

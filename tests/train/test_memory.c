@@ -4,28 +4,8 @@
  * then on; each time an error code comes back and nothing leaks. A training step allocates nothing
  * at all.
  */
+#include "support/memory.h"
 #include "support/nets.h"
-
-struct counter {
-    int64_t calls, live;
-    int64_t fail_at; /* this call fails; 0: none */
-    bool for_ever;   /* and all after it */
-};
-
-static void *count_alloc(void *payload, size_t bytes, size_t align) {
-    struct counter *c = payload;
-    c->calls++;
-    if (c->fail_at && (c->for_ever ? c->calls >= c->fail_at : c->calls == c->fail_at)) return NULL;
-    void *memory = aligned_alloc(align, (bytes + align - 1) / align * align);
-    c->live += memory != NULL;
-    return memory;
-}
-
-static void count_free(void *payload, void *memory) {
-    struct counter *c = payload;
-    c->live -= memory != NULL;
-    free(memory);
-}
 
 static const struct layer layers[] = {{"dropout", .2}, {"dense", 20},   {"batch_norm"},
                                       {"relu"},        {"dropout", .5}, {"dense", 5}};
@@ -69,9 +49,9 @@ static enum fanin_status use(fanin_ctx *ctx, fanin_data *data, fanin_model *mode
 }
 
 /* The whole way; whatever happens, everything is freed. */
-static enum fanin_status the_way(struct counter *c, const char *path) {
+static enum fanin_status the_way(struct test_memory *c, const char *path) {
     const struct fanin_ctx_options options = {
-        .size = sizeof options, .threads = 2, .allocator = {count_alloc, count_free, c}};
+        .size = sizeof options, .threads = 2, .allocator = test_memory_allocator(c)};
     fanin_ctx *ctx;
     char error[200];
     FI_TRY(fanin_ctx_create(&ctx, &options, error, sizeof error));
@@ -103,13 +83,13 @@ static void test_each_allocation_fails(void **state) {
     char dir[256], path[300];
     temp_dir(dir);
     snprintf(path, sizeof path, "%s/model.safetensors", dir);
-    struct counter all = {0};
+    struct test_memory all = {0};
     assert_int_equal(the_way(&all, path), FANIN_OK);
     assert_int_equal(all.live, 0);
     assert_true(all.calls > 50);
     for (int for_ever = 0; for_ever < 2; for_ever++)
         for (int64_t i = 1; i <= all.calls; i++) {
-            struct counter c = {.fail_at = i, .for_ever = for_ever};
+            struct test_memory c = {.fail_at = i, .for_ever = for_ever};
             const enum fanin_status status = the_way(&c, path);
             if (status != FANIN_ERR_MEMORY)
                 fail_msg("allocation %lld of %lld fails%s: %s", (long long)i, (long long)all.calls,
@@ -122,9 +102,9 @@ static void test_each_allocation_fails(void **state) {
 
 static void test_a_step_allocates_nothing(void **state) {
     (void)state;
-    struct counter c = {0};
+    struct test_memory c = {0};
     const struct fanin_ctx_options options = {
-        .size = sizeof options, .threads = 2, .allocator = {count_alloc, count_free, &c}};
+        .size = sizeof options, .threads = 2, .allocator = test_memory_allocator(&c)};
     fanin_ctx *ctx;
     char error[200];
     assert_int_equal(fanin_ctx_create(&ctx, &options, error, sizeof error), FANIN_OK);

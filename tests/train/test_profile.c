@@ -6,6 +6,7 @@
  */
 #include <math.h>
 
+#include "support/memory.h"
 #include "support/nets.h"
 
 #define MOST 64
@@ -238,30 +239,11 @@ static void test_own_batches(void **state) {
 
 /* ---- memory ---------------------------------------------------------------------------------------- */
 
-struct room {
-    int left; /* allocations that succeed */
-    int live;
-};
-
-static void *take_memory(void *payload, size_t bytes, size_t align) {
-    struct room *room = payload;
-    if (room->left-- <= 0) return NULL;
-    room->live++;
-    return aligned_alloc(align, (bytes + align - 1) / align * align);
-}
-
-static void give_back(void *payload, void *memory) {
-    ((struct room *)payload)->live -= memory != NULL;
-    free(memory);
-}
-
 static void test_memory_runs_out(void **state) {
     (void)state;
-    struct room room = {.left = 10000};
+    struct test_memory room = {0};
     const struct fanin_ctx_options options = {
-        .size = sizeof options,
-        .threads = 1,
-        .allocator = {.alloc = take_memory, .free = give_back, .payload = &room}};
+        .size = sizeof options, .threads = 1, .allocator = test_memory_allocator(&room)};
     struct seen s = {0};
     const struct fanin_train_options o = options_of(&s);
     enum fanin_status status = FANIN_ERR_MEMORY;
@@ -271,9 +253,9 @@ static void test_memory_runs_out(void **state) {
     int n = 0;
     assert_int_equal(fanin_ctx_create(&ctx, &options, NULL, 0), FANIN_OK);
     assert_ok(ctx, fanin_model_create(&model, chain_net(ctx, IN, plain, FI_COUNT(plain)), NULL));
-    const int before = room.live;
+    const int64_t before = room.live;
     for (; status == FANIN_ERR_MEMORY; n++) {
-        room.left = n;
+        test_memory_left(&room, n);
         status = fanin_trainer_create(&trainer, model, &o);
         if (status == FANIN_ERR_MEMORY) assert_int_equal(room.live, before);
     }
