@@ -8,13 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "graph/exec.h"
 #include "graph/graph.h"
 #include "kernel/kernel.h"
 #include "worker_fanin.h"
-
-/* As graph/exec.c cuts and weighs a tensor. */
-#define BLOCK_CELLS 4096
-#define FLOPS_PER_CELL 40.0
 
 struct one {
     const struct work *w;
@@ -106,7 +103,7 @@ static void close_op(void *self) {
 /* ---- running --------------------------------------------------------------------------------------- */
 
 static struct fanin_block block_of(const struct one *o, int64_t task) {
-    const int64_t height = FI_MAX(1, BLOCK_CELLS / o->w->in), row0 = task * height;
+    const int64_t height = FI_MAX(1, FI_BLOCK_CELLS / o->w->in), row0 = task * height;
     return (struct fanin_block){
         .row0 = row0, .rows = FI_MIN(height, o->w->batch - row0), .cols = o->w->in};
 }
@@ -127,9 +124,9 @@ static void backward_task(void *arg, int64_t task) {
 }
 
 static void walk(struct one *o, void (*task)(void *arg, int64_t i)) {
-    const int64_t height = FI_MAX(1, BLOCK_CELLS / o->w->in);
+    const int64_t height = FI_MAX(1, FI_BLOCK_CELLS / o->w->in);
     fi_parallel(o->ctx, (o->w->batch + height - 1) / height,
-                FLOPS_PER_CELL * (double)(o->w->batch * o->w->in), task, o);
+                FI_FLOPS_PER_CELL * (double)(o->w->batch * o->w->in), task, o);
 }
 
 static double run_op(void *self) {

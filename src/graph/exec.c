@@ -13,13 +13,8 @@
 #include "graph/step.h"
 #include "kernel/kernel.h"
 
-/* Numbers in a block that is walked here: x, y and a mask stay in L1. */
-#define BLOCK_CELLS 4096
 /* Samples of a task that adds the gradient of penalties on outputs. */
 #define PENALTY_ROWS 32
-/* Rough cost of a number of an elementwise node (relu 10, tanh 50, gelu 140), for deciding about
- * threads. */
-#define FLOPS_PER_CELL 40.0
 
 fanin_ctx *fi_step_ctx(const struct fanin_step *s) {
     const struct fi_step_extra *extra = s->internal;
@@ -98,9 +93,9 @@ static void walk_task(void *arg, int64_t i) {
 static void walk_chain(const struct fi_exec *e, const struct fi_group *g, bool backward) {
     struct walk w = {.exec = e, .group = g, .backward = backward};
     const int64_t cols = e->y[g->tail].cols;
-    w.rows_per_block = FI_MAX(1, BLOCK_CELLS / cols);
+    w.rows_per_block = FI_MAX(1, FI_BLOCK_CELLS / cols);
     const int64_t blocks = (e->rows_now + w.rows_per_block - 1) / w.rows_per_block;
-    const double flops = FLOPS_PER_CELL * (double)e->rows_now * (double)cols * g->n_chain;
+    const double flops = FI_FLOPS_PER_CELL * (double)e->rows_now * (double)cols * g->n_chain;
     fi_parallel(e->model->ctx, blocks, flops, walk_task, &w);
 }
 

@@ -1,35 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 # bench/compare without peers: the pages of a small file of results, said in one line what is wrong with arguments, and the pages
 # of the tree are what bench/results.json gives, where there is one. Nothing is timed.
-set -u
-command -v python3 >/dev/null || { echo "skipped: no python3"; exit 77; }
+. "$FANIN_SOURCE_DIR/tests/bench/lib.sh"
 compare=$FANIN_SOURCE_DIR/bench/compare
 results=$FANIN_SOURCE_DIR/tests/bench/results.json
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-fail() { echo "$*"; exit 1; }
-
-# run CODE COMMAND...: its exit code; the output goes to $dir/said
-run() {
-    local expected=$1
-    shift
-    python3 -B "$@" >"$dir/said" 2>&1
-    local code=$?
-    [ $code = "$expected" ] || fail "exit code $code instead of $expected from $*: $(cat "$dir/said")"
-}
-# refused WORDS ARGUMENTS...: one line with these words
-refused() {
-    local words=$1
-    shift
-    run 1 "$compare" "$@"
-    [ "$(wc -l <"$dir/said")" = 1 ] && grep -qF -- "$words" "$dir/said" || fail "not one line with '$words': $(cat "$dir/said")"
-}
 has() { grep -qF -- "$2" "$dir/$1" || fail "$1 does not have: $2"; }
 pages() { run "$1" "$compare" "$2" --out "$results" --root "$dir"; }
 
 mkdir "$dir/bench"
 echo "no marks" >"$dir/README.md"
-refused "README.md has no <!-- performance -->" --render --out "$results" --root "$dir"
+refused "README.md has no <!-- performance -->" "$compare" --render --out "$results" --root "$dir"
 printf 'before\n<!-- performance -->\nold\n<!-- /performance -->\nafter\n' >"$dir/README.md"
 pages 1 --check
 has said "README.md, bench/RESULTS.md, docs/performance/speed.svg"
@@ -52,13 +32,13 @@ marks = [title.text for title in root.iter("{http://www.w3.org/2000/svg}title")]
 sys.exit(not {"PyTorch: 10.1 times our time", "KANN: 0.8 times our time"} <= set(marks))
 END
 sed -i 's/0.0123/0.0124/' "$dir/README.md"
-refused "not what $results gives: README.md" --check --out "$results" --root "$dir"
+refused "not what $results gives: README.md" "$compare" --check --out "$results" --root "$dir"
 
-refused "--only W9: there is no such workload" --only W9
-refused "--threads 1,x: numbers from 1" --threads 1,x
-refused "--mnist $dir: no MNIST there" --mnist "$dir"
-refused "--peers $dir: no virtual environment" --peers-only --peers "$dir"
-refused "worker_fanin is not there" --build "$dir" --peers "$dir"
-refused "$dir/none.json is not there" --render --out "$dir/none.json"
+refused "--only W9: there is no such workload" "$compare" --only W9
+refused "--threads 1,x: numbers from 1" "$compare" --threads 1,x
+refused "--mnist $dir: no MNIST there" "$compare" --mnist "$dir"
+refused "--peers $dir: no virtual environment" "$compare" --peers-only --peers "$dir"
+refused "worker_fanin is not there" "$compare" --build "$dir" --peers "$dir"
+refused "$dir/none.json is not there" "$compare" --render --out "$dir/none.json"
 
 [ ! -e "$FANIN_SOURCE_DIR/bench/results.json" ] || run 0 "$compare" --check
