@@ -131,7 +131,7 @@ void fi_emit_range(const struct fanin_step *s, int param, int64_t offset, int64_
 void fi_step_touched(const struct fanin_step *s, int param, struct fi_touched *out) {
     const struct fi_step_extra *extra = s->internal;
     const struct fi_update *u = extra->exec->update;
-    const int64_t at = extra->exec->model->net->params[s->params[param].index].offset;
+    const int64_t at = s->params[param].w - extra->exec->model->params;
     out->n = 0;
     if (u->grads) {
         out->arrays[out->n++] = u->grads + at;

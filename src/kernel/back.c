@@ -108,5 +108,5 @@ void fi_product_back(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const f
                          .emit = emit,
                          .arg = arg};
     fi_turn_rows(dy, lddy, m, out, scratch, FI_LANES);
-    fi_parallel(ctx, (in + SLICE - 1) / SLICE, 2 * fi_product_cost(m, out, in), slice_task, &j);
+    fi_parallel(ctx, fi_blocks(in, SLICE), 2 * fi_product_cost(m, out, in), slice_task, &j);
 }

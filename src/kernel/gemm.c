@@ -100,8 +100,8 @@ void fi_product_y(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_r
     j.panels = fi_panels(out) - j.first_panel;
     /* Few panels: split the rows finer so that there is work for every thread. */
     j.row_block = j.panels >= 8 ? ROW_BLOCK : ROW_BLOCK / 4;
-    const int64_t blocks = (m + j.row_block - 1) / j.row_block;
-    fi_parallel(ctx, blocks * j.panels, fi_product_cost(m, out, in), y_task, &j);
+    fi_parallel(ctx, fi_blocks(m, j.row_block) * j.panels,
+                fi_product_cost(m, out - j.first_panel * FI_PANEL, in), y_task, &j);
 }
 
 /* ---- dx = dy · w --------------------------------------------------------------------------------- */
@@ -116,7 +116,7 @@ struct dx_job {
 };
 
 int64_t fi_product_scratch(int64_t m, int64_t out, int64_t in) {
-    return (m + DX_LANES - 1) / DX_LANES * DX_LANES * (out + in);
+    return fi_blocks(m, DX_LANES) * DX_LANES * (out + in);
 }
 
 /* Turning w around once beats turning dy and dx around when the batch is large beside the layer. */
@@ -127,15 +127,9 @@ static bool turn_weights(int64_t m, int64_t out, int64_t in) {
 /* w in panels (out, in) becomes wᵀ in panels (in, out). */
 static void turn_task(void *arg, int64_t p) {
     const struct dx_job *j = arg;
-    const int64_t i0 = p * FI_PANEL, to_width = fi_panel_width(j->in, p);
-    fi_real *to = j->pack + i0 * j->out;
-    for (int64_t o = 0; o < j->out; o += 8) {
-        const int64_t width = fi_panel_width(j->out, o / FI_PANEL);
-        const fi_real *from = j->w + o / FI_PANEL * FI_PANEL * j->in + i0 * width + o % FI_PANEL;
-        for (int64_t i = 0; i < to_width; i += 8)
-            fi_v_transpose8(from + i * width, width, j->in - i0 - i, to + o * to_width + i,
-                            to_width, j->out - o);
-    }
+    const int64_t i0 = p * FI_PANEL;
+    fi_turn_panel(j->w, j->out, j->in, 0, j->out, i0, j->pack + i0 * j->out,
+                  fi_panel_width(j->in, p));
 }
 
 /* pack[q][o][lane] = dy[32 q + lane][o]; the last block is 16 lanes wide where 16 suffice. */
@@ -219,9 +213,9 @@ void fi_product_dx(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_
         fi_product_y(ctx, m, in, out, dy, lddy, scratch, dx, lddx, NULL, done, arg);
         return;
     }
-    j.row_blocks = (m + DX_LANES - 1) / DX_LANES;
+    j.row_blocks = fi_blocks(m, DX_LANES);
     fi_parallel(ctx, j.row_blocks, flops, dx_pack_task, &j);
-    fi_parallel(ctx, j.row_blocks * ((in + FI_IN_BLOCK - 1) / FI_IN_BLOCK), flops, dx_task, &j);
+    fi_parallel(ctx, j.row_blocks * fi_blocks(in, FI_IN_BLOCK), flops, dx_task, &j);
 }
 
 /* ---- dw = dyᵀ · x -------------------------------------------------------------------------------- */
@@ -307,7 +301,7 @@ void fi_product_dw(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_
     j.panels = fi_panels(out) - j.first_panel;
     /* A chunk of x stays in L2 while all panels go over it; few panels: more chunks. */
     j.chunk = FI_MIN(CHUNK_BYTES / (m * (int64_t)sizeof *x), j.panels < 8 ? (in + 7) / 8 : in);
-    j.chunk = FI_MAX(j.chunk / FI_IN_BLOCK, 1) * FI_IN_BLOCK;
-    fi_parallel(ctx, j.panels * ((in + j.chunk - 1) / j.chunk), fi_product_cost(m, out, in),
-                dw_task, &j);
+    j.chunk = FI_MAX(fi_blocks(j.chunk, FI_IN_BLOCK), 1) * FI_IN_BLOCK;
+    fi_parallel(ctx, j.panels * fi_blocks(in, j.chunk),
+                fi_product_cost(m, out - j.first_panel * FI_PANEL, in), dw_task, &j);
 }

@@ -40,6 +40,11 @@
 #define FI_IVDEP _Pragma("GCC ivdep")
 #endif
 
+/* How many blocks of `size` n numbers make, the last perhaps not full. */
+static inline int64_t fi_blocks(int64_t n, int64_t size) {
+    return (n + size - 1) / size;
+}
+
 /* Lanes of a padded row, and of a weight panel. */
 #define FI_LANES 16
 #define FI_PANEL 32
@@ -55,7 +60,7 @@ static inline int64_t fi_row_stride(int64_t cols) {
 /* ---- weight panels: [out/32][in][32]; the last panel is 16 wide where 16 suffice -------------- */
 
 static inline int64_t fi_panels(int64_t out) {
-    return (out + FI_PANEL - 1) / FI_PANEL;
+    return fi_blocks(out, FI_PANEL);
 }
 /* Lanes of panel p. */
 static inline int64_t fi_panel_width(int64_t out, int64_t p) {

@@ -15,10 +15,6 @@
 /* Worth it up to this share of non-zeros. */
 #define DENSITY 0.4
 
-static int64_t blocks_of(int64_t n, int64_t block) {
-    return (n + block - 1) / block;
-}
-
 /* Appends the non-zeros of x[0..n), number i under i · stride. */
 static uint32_t append(const struct fi_nonzeros *to, uint32_t end, const fi_real *x, int64_t n,
                        int64_t stride) {
@@ -105,7 +101,7 @@ static bool place(struct fi_nonzeros *of, fi_real *scratch) {
         total += count;
     }
     of->start[n] = (uint32_t)total;
-    const int64_t head = blocks_of((n + 1) * (int64_t)sizeof *of->start, FI_ALIGN) * FI_ALIGN;
+    const int64_t head = fi_blocks((n + 1) * (int64_t)sizeof *of->start, FI_ALIGN) * FI_ALIGN;
     of->at = (uint32_t *)(void *)((char *)(void *)scratch + head);
     of->value = (fi_real *)(void *)(of->at + (total + 1) / 2 * 2);
     return (double)total <= DENSITY * (double)of->m * (double)of->k;
@@ -124,12 +120,12 @@ static bool list(fanin_ctx *ctx, struct fi_nonzeros *of, fi_real *scratch, int64
 
 bool fi_list_rows(fanin_ctx *ctx, struct fi_nonzeros *of, fi_real *scratch) {
     of->lines = of->m;
-    of->blocks = blocks_of(of->k, FI_K_BLOCK);
+    of->blocks = fi_blocks(of->k, FI_K_BLOCK);
     return list(ctx, of, scratch, of->blocks, count_rows, list_rows);
 }
 
 bool fi_list_columns(fanin_ctx *ctx, struct fi_nonzeros *of, fi_real *scratch) {
     of->lines = of->k;
-    of->blocks = blocks_of(of->m, FI_M_BLOCK);
-    return list(ctx, of, scratch, blocks_of(of->k, COLUMNS), count_columns, list_columns);
+    of->blocks = fi_blocks(of->m, FI_M_BLOCK);
+    return list(ctx, of, scratch, fi_blocks(of->k, COLUMNS), count_columns, list_columns);
 }

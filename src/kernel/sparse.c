@@ -21,7 +21,7 @@
 #include "kernel/sparse.h"
 
 #include "kernel/nonzeros.h"
-#include "kernel/vector.h"
+#include "kernel/tile.h"
 
 /* Columns handled together. */
 #define GROUP 128
@@ -30,10 +30,6 @@
 
 /* Pieces fetched at once: in dw up to 4 arrays of each panel. */
 #define MAX_FETCH 16
-
-static int64_t blocks_of(int64_t n, int64_t block) {
-    return (n + block - 1) / block;
-}
 
 static double flops_of(const struct fi_nonzeros *of, int64_t cols) {
     return 2.0 * (double)of->start[of->lines * of->blocks] * (double)cols;
@@ -180,7 +176,7 @@ static void run_block(const struct rows_job *j, int64_t block, int64_t lanes, st
 
 /* Bytes a line for pieces of `bytes` to come while the lines are walked, whole cache lines. */
 static int64_t fetch_step(int64_t bytes, int64_t lines) {
-    return blocks_of(blocks_of(bytes, 64), lines) * 64;
+    return fi_blocks(fi_blocks(bytes, 64), lines) * 64;
 }
 
 static void y_task(void *arg, int64_t task) {
@@ -203,27 +199,10 @@ static void y_task(void *arg, int64_t task) {
         j->done(j->arg, 0, j->listed.m, col0 + p * FI_PANEL, FI_PANEL);
 }
 
-/* to[panel of inputs][o][32 inputs] = w[o][i], of FI_K_BLOCK outputs from o0 on and n inputs from
- * i0.
- */
-static void turn(const struct rows_job *j, int64_t o0, int64_t i0, int64_t n, fi_real *to) {
-    const int64_t end = FI_MIN(o0 + FI_K_BLOCK, j->out);
-    for (int64_t o = o0; o < end; o += 8) {
-        const int64_t width = fi_panel_width(j->out, o / FI_PANEL);
-        const fi_real *from = j->w + o / FI_PANEL * FI_PANEL * j->in + i0 * width + o % FI_PANEL;
-        fi_real *row = to + (o - o0) * FI_PANEL;
-        for (int64_t i = 0; i < n; i += 8)
-            fi_v_transpose8(from + i * width, width, n - i,
-                            row + i / FI_PANEL * FI_PANEL * FI_K_BLOCK + i % FI_PANEL, FI_PANEL,
-                            end - o);
-    }
-}
-
 static void dx_task(void *arg, int64_t task) {
     const struct rows_job *j = arg;
     const int64_t i0 = task * GROUP, n = FI_MIN(GROUP, j->in - i0);
-    _Alignas(64)
-        fi_real turned[FI_K_BLOCK * GROUP] = {0}; /* lanes beyond the inputs are walked too */
+    _Alignas(64) fi_real turned[FI_K_BLOCK * GROUP];
     struct walk w = {.b = turned,
                      .b_panel = FI_K_BLOCK * FI_PANEL,
                      .c = j->c + i0,
@@ -233,10 +212,12 @@ static void dx_task(void *arg, int64_t task) {
                      .fetch_step = fetch_step(n * FI_PANEL * (int64_t)sizeof *w.b, j->listed.m)};
     for (int64_t b = 0; b < j->listed.blocks; b++) {
         const fi_real *next = j->w + ((b + 1) * FI_K_BLOCK * j->in + i0 * FI_PANEL);
-        turn(j, b * FI_K_BLOCK, i0, n, turned);
+        const int64_t o0 = b * FI_K_BLOCK, o1 = FI_MIN(o0 + FI_K_BLOCK, j->out);
+        for (int64_t i = 0; i < n; i += FI_PANEL)
+            fi_turn_panel(j->w, j->out, j->in, o0, o1, i0 + i, turned + i * FI_K_BLOCK, FI_PANEL);
         for (int64_t p = 0; p < w.n_fetch; p++)
             w.fetch[p] = (const char *)(next + p * FI_PANEL * j->in);
-        run_block(j, b, blocks_of(n, FI_LANES) * FI_LANES, &w);
+        run_block(j, b, fi_blocks(n, FI_LANES) * FI_LANES, &w);
     }
     for (int64_t at = 0; at < n && j->done; at += FI_PANEL)
         j->done(j->arg, 0, j->listed.m, i0 + at, FI_MIN(FI_PANEL, n - at));
@@ -246,7 +227,7 @@ static void dx_task(void *arg, int64_t task) {
 static bool run_rows(fanin_ctx *ctx, struct rows_job *j, int64_t cols, fi_real *scratch,
                      void (*task)(void *job, int64_t i)) {
     if (!fi_list_rows(ctx, &j->listed, scratch)) return false;
-    fi_parallel(ctx, blocks_of(cols, GROUP), flops_of(&j->listed, cols), task, j);
+    fi_parallel(ctx, fi_blocks(cols, GROUP), flops_of(&j->listed, cols), task, j);
     return true;
 }
 
@@ -350,6 +331,6 @@ bool fi_sparse_dw(fanin_ctx *ctx, int64_t m, int64_t out, int64_t in, const fi_r
                             .arg = arg};
     const int64_t cols = out / FI_PANEL * FI_PANEL;
     if (!fi_list_columns(ctx, &j.listed, scratch)) return false;
-    fi_parallel(ctx, blocks_of(cols, DW_GROUP), flops_of(&j.listed, cols), dw_task, &j);
+    fi_parallel(ctx, fi_blocks(cols, DW_GROUP), flops_of(&j.listed, cols), dw_task, &j);
     return true;
 }

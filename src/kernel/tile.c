@@ -156,3 +156,13 @@ void fi_turn_rows(const fi_real *x, int64_t ldx, int64_t rows, int64_t cols, fi_
         for (int64_t o = 0; o < cols; o += 8)
             fi_v_transpose8(x + r * ldx + o, ldx, rows - r, to + o * width + r, width, cols - o);
 }
+
+void fi_turn_panel(const fi_real *w, int64_t out, int64_t in, int64_t o0, int64_t o1, int64_t i0,
+                   fi_real *to, int64_t width) {
+    for (int64_t o = o0; o < o1; o += 8, to += 8 * width) {
+        const int64_t lanes = fi_panel_width(out, o / FI_PANEL);
+        const fi_real *from = w + o / FI_PANEL * FI_PANEL * in + i0 * lanes + o % FI_PANEL;
+        for (int64_t i = 0; i < width; i += 8)
+            fi_v_transpose8(from + i * lanes, lanes, in - i0 - i, to + i, width, o1 - o);
+    }
+}

@@ -61,6 +61,12 @@ static inline int64_t fi_fetch_step(int64_t bytes, int64_t ks, int64_t rows, int
 #define fi_clear_lanes FI_T(fi_clear_lanes)
 void fi_clear_lanes(fi_real *c, int64_t n, int64_t width, int64_t valid);
 
+/* to[o - o0][lane] = w[o][i0 + lane], o in [o0, o1), of weights in panels (out, in): rows of
+ * `width` lanes, those beyond the inputs zero. o0 is a multiple of 8. */
+#define fi_turn_panel FI_T(fi_turn_panel)
+void fi_turn_panel(const fi_real *w, int64_t out, int64_t in, int64_t o0, int64_t o1, int64_t i0,
+                   fi_real *to, int64_t width);
+
 /* to[o][lane] = x[lane][o], lane in [0, rows), o in [0, cols): rows of `width` lanes, those beyond
  * `rows` zero. */
 #define fi_turn_rows FI_T(fi_turn_rows)
