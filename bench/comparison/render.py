@@ -15,7 +15,7 @@ DASH = "–"
 SECTION = """## Performance
 One run of `make bench`, which first proves that all compute the same. Milliseconds a step (a prediction), medians of {rounds}
 rounds by turns, the best mode of the best peer; *limit*: the time that arithmetic at the measured peak and the bytes at the
-measured bandwidth would take, over the time it took.
+measured bandwidth would take, over the time it took (above 100 %: zeros were left out, or bytes came behind the arithmetic).
 {apart}
 
 ![How many times fanin's time each peer takes, for each workload and for one and two threads](docs/performance/speed.svg)
